@@ -1,0 +1,1 @@
+"""The parameter table and the coordinates that it defines."""

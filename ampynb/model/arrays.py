@@ -1,0 +1,198 @@
+"""Split any object into its arrays and everything else, and join them again.
+
+Compiled functions take what users write (an analysis, a component, a fit) as
+arguments. Its numeric arrays travel as traced arguments; all else (flags, strings,
+functions) becomes a hashable skeleton on which the compilation is keyed. So new data
+of the same shape compile nothing, and a changed setting is never stale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import jax
+import numpy as np
+
+__all__ = ["Bundle", "is_array", "join", "register_component", "split"]
+
+_PLAIN = (type, FunctionType, BuiltinFunctionType, MethodType, ModuleType)
+
+
+@dataclass(frozen=True)
+class _Slot:
+    """The place of an array."""
+
+
+@dataclass(frozen=True)
+class _Tree:
+    """A container that JAX can flatten, with the skeletons of its leaves."""
+
+    structure: Any
+    children: tuple
+
+
+@dataclass(frozen=True)
+class _Object:
+    """An ordinary object, with the skeletons of its attributes."""
+
+    kind: type
+    names: tuple[str, ...]
+    children: tuple
+
+
+class _Static:
+    """A value that compiled code holds as a constant; equal values share a program."""
+
+    def __init__(self, value: Any):
+        self.value = value
+        self.key = _static_key(value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Static) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+def _static_key(value: Any) -> tuple:
+    if isinstance(value, np.ndarray):
+        return ("array", value.dtype.str, value.shape, tuple(value.ravel().tolist()))
+    try:
+        hash(value)
+    except TypeError:
+        return ("identity", id(value))
+    return ("value", type(value), value)
+
+
+def is_array(value: Any) -> bool:
+    """Whether ``value`` is an array of numbers or booleans, traced or not."""
+    if isinstance(value, jax.Array):
+        return not jax.numpy.issubdtype(value.dtype, jax.dtypes.prng_key)
+    return isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biufc"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_ordinary_object(value: Any) -> bool:
+    """Whether ``value`` may be rebuilt from its attributes alone."""
+    return (
+        hasattr(value, "__dict__")
+        and not isinstance(value, _PLAIN)
+        and type(value).__new__ is object.__new__
+        and type(value).__reduce_ex__ is object.__reduce_ex__
+        and type(value).__getstate__ is object.__getstate__
+    )
+
+
+def split(value: Any, numbers: bool = False) -> tuple[list, Any]:
+    """Return the arrays in ``value`` and a hashable skeleton of the rest.
+
+    Parameters
+    ----------
+    value : object
+        Arrays, containers, dataclasses and ordinary objects, nested at will.
+    numbers : bool
+        Whether Python numbers count as arrays too.
+    """
+    leaves: list = []
+    return leaves, _split(value, leaves, numbers, ())
+
+
+def _split(value: Any, leaves: list, numbers: bool, above: tuple[int, ...]) -> Any:
+    if is_array(value) or (numbers and _is_number(value)):
+        leaves.append(value)
+        return _Slot()
+    children, structure = jax.tree_util.tree_flatten(value)
+    if not jax.tree_util.treedef_is_leaf(structure):
+        below = (_split(child, leaves, numbers, above) for child in children)
+        return _Tree(structure, tuple(below))
+    if _is_ordinary_object(value) and id(value) not in above:
+        return split_object(value, leaves, lambda _: numbers, (*above, id(value)))
+    return _Static(value)
+
+
+def split_object(
+    value: Any,
+    leaves: list,
+    numbers: Callable[[str], bool],
+    above: tuple[int, ...] = (),
+) -> _Object:
+    """Split the attributes of one object; ``numbers(name)`` as in `split`."""
+    attributes = vars(value)
+    children = (
+        _split(attribute, leaves, numbers(name), above)
+        for name, attribute in attributes.items()
+    )
+    return _Object(type(value), tuple(attributes), tuple(children))
+
+
+def join(skeleton: Any, leaves: Collection) -> Any:
+    """Rebuild what `split` took apart, with ``leaves`` in the arrays' places."""
+    return _join(skeleton, iter(leaves))
+
+
+def _join(skeleton: Any, leaves: Iterator) -> Any:
+    if isinstance(skeleton, _Slot):
+        return next(leaves)
+    if isinstance(skeleton, _Static):
+        return skeleton.value
+    children = [_join(child, leaves) for child in skeleton.children]
+    if isinstance(skeleton, _Tree):
+        return jax.tree_util.tree_unflatten(skeleton.structure, children)
+    rebuilt = object.__new__(skeleton.kind)
+    rebuilt.__dict__.update(zip(skeleton.names, children, strict=True))
+    return rebuilt
+
+
+@jax.tree_util.register_pytree_node_class
+class Bundle:
+    """Any object as a pytree, to be handed into and out of compiled functions."""
+
+    def __init__(self, value: Any, numbers: bool = False):
+        self.leaves, self.skeleton = split(value, numbers)
+
+    def value(self) -> Any:
+        """Return the object, with whatever arrays the bundle now holds."""
+        return join(self.skeleton, self.leaves)
+
+    def tree_flatten(self) -> tuple[list, Any]:
+        """Return the arrays as children and the skeleton as auxiliary data."""
+        return self.leaves, self.skeleton
+
+    @classmethod
+    def tree_unflatten(cls, skeleton: Any, leaves: Collection) -> Bundle:
+        """Rebuild a bundle from what `tree_flatten` returned."""
+        bundle = object.__new__(cls)
+        bundle.leaves, bundle.skeleton = list(leaves), skeleton
+        return bundle
+
+
+_component_parameters: dict[type, set[str]] = {}
+
+
+def register_component(kind: type, parameters: Collection[str]) -> None:
+    """Make a user's component class a pytree whose parameters are leaves.
+
+    A class that JAX already knows is left as it is. Attributes named in
+    ``parameters`` are leaves even when they are Python numbers, so that instances
+    made by hand and by a model have the same structure.
+    """
+    if kind in _component_parameters:
+        _component_parameters[kind].update(parameters)
+        return
+    names = _component_parameters[kind] = set(parameters)
+
+    def flatten(component):
+        leaves: list = []
+        skeleton = split_object(component, leaves, lambda name: name in names)
+        return leaves, skeleton
+
+    try:
+        jax.tree_util.register_pytree_node(kind, flatten, join)
+    except ValueError:  # the user has registered it; theirs is the better knowledge
+        del _component_parameters[kind]

@@ -1,0 +1,88 @@
+"""The model's values as users' code sees them: attributes, nested like the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+from jax.core import Tracer
+
+__all__ = ["Instance", "read"]
+
+
+@jax.tree_util.register_pytree_with_keys_class
+class Instance:
+    """Parameter values by attribute, in model units: ``instance.lens.theta_E``.
+
+    Parameters
+    ----------
+    **values
+        Numbers, arrays or nested instances, in the order of the model.
+    """
+
+    def __init__(self, **values: Any):
+        self.__dict__.update(values)
+
+    def __getitem__(self, name: str | int) -> Any:
+        """Return a value by its dotted name, or by its position in a list."""
+        return read(self, str(name))
+
+    def __iter__(self) -> Iterator:
+        return iter(self.__dict__.values())
+
+    def __len__(self) -> int:
+        return len(self.__dict__)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Instance):
+            return NotImplemented
+        mine, theirs = (jax.tree_util.tree_flatten(side) for side in (self, other))
+        return mine[1] == theirs[1] and all(
+            np.array_equal(a, b) for a, b in zip(mine[0], theirs[0], strict=True)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # protocol look-ups, copy and pickle among them
+            raise AttributeError(name)
+        raise AttributeError(
+            f"expected one of the values {', '.join(self.__dict__) or '(none)'}; "
+            f"got {name!r}; add it to the model or correct the name"
+        )
+
+    def __repr__(self) -> str:
+        values = (f"{name}={_short(value)}" for name, value in self.__dict__.items())
+        return f"Instance({', '.join(values)})"
+
+    def tree_flatten_with_keys(self) -> tuple[list, tuple[str, ...]]:
+        """Return the values with their names as key paths."""
+        keys = [
+            (jax.tree_util.GetAttrKey(name), value)
+            for name, value in self.__dict__.items()
+        ]
+        return keys, tuple(self.__dict__)
+
+    @classmethod
+    def tree_unflatten(cls, names: tuple[str, ...], values: Any) -> Instance:
+        """Rebuild an instance from its names and values."""
+        return cls(**dict(zip(names, values, strict=True)))
+
+
+def read(instance: Any, name: str) -> Any:
+    """Return the attribute of ``instance`` that a dotted name stands for."""
+    for part in name.split("."):
+        instance = getattr(instance, part)
+    return instance
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Tracer):
+        return str(value)
+    if isinstance(value, int | float | np.ndarray | np.generic | jax.Array):
+        return np.array2string(
+            np.asarray(value), formatter={"float_kind": "{:.6g}".format}, threshold=6
+        )
+    return repr(value)
