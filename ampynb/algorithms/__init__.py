@@ -1,0 +1,1 @@
+"""Samplers: one protocol, one file each."""

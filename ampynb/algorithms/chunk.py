@@ -1,0 +1,70 @@
+"""Many steps of a kernel in one compiled program, whatever their number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from ampynb.algorithms.algorithm import Draws
+
+__all__ = ["draws_from", "repeat"]
+
+BUFFER_BYTES = 8 * 2**20
+LONGEST_CHUNK = 2048
+
+
+def repeat(step: Callable, state: Any, n: jax.Array) -> tuple[Any, Any]:
+    """Apply ``step(state) -> (state, record)`` up to ``n`` times.
+
+    The number is an argument of the compiled program and not a part of it: records go
+    into a buffer of fixed length. So one compilation serves every chunk length, and a
+    chain cannot depend on how it was cut.
+
+    Returns
+    -------
+    state : pytree
+        The state after the last step.
+    records : pytree
+        The records, each with a leading axis as long as the buffer; only the first
+        ``min(n, length)`` hold draws.
+    """
+    record = jax.eval_shape(lambda state: step(state)[1], state)
+    length = _buffer_length(record)
+    buffer = jax.tree_util.tree_map(
+        lambda leaf: jnp.zeros((length, *leaf.shape), leaf.dtype), record
+    )
+
+    def body(i, carry):
+        state, buffer = carry
+        state, record = step(state)
+        buffer = jax.tree_util.tree_map(
+            lambda rows, row: lax.dynamic_update_index_in_dim(rows, row, i, 0),
+            buffer,
+            record,
+        )
+        return state, buffer
+
+    return lax.fori_loop(0, jnp.minimum(n, length), body, (state, buffer))
+
+
+def _buffer_length(record: Any) -> int:
+    leaves = jax.tree_util.tree_leaves(record)
+    size = sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
+    fits = max(BUFFER_BYTES // max(size, 1), 1)
+    return min(2 ** (fits.bit_length() - 1), LONGEST_CHUNK)
+
+
+def draws_from(records: dict[str, jax.Array], n: int, phase: str) -> Draws:
+    """Return the first ``n`` records, ``position`` among them, as draws on the host."""
+    # A copy: a view would keep the whole buffer alive.
+    arrays = {name: np.array(rows[:n]) for name, rows in _on_host(records).items()}
+    return Draws(arrays.pop("position"), arrays, phase)
+
+
+def _on_host(records: dict[str, jax.Array]) -> dict[str, np.ndarray]:
+    return jax.device_get(records)

@@ -1,0 +1,254 @@
+"""Affine-invariant ensemble sampling, compiled as one program."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from ampynb.algorithms.algorithm import Algorithm, Draws, Outcome, Start, Status
+from ampynb.algorithms.chunk import draws_from, repeat
+from ampynb.analysis.posterior import Posterior
+
+__all__ = ["DifferentialEvolution", "Ensemble", "Stretch", "check_walkers"]
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Stretch move (Goodman and Weare 2010, equations 9 and 10).
+
+    Parameters
+    ----------
+    a : float
+        Largest stretch; a walker moves to between 1/a and a times its distance from
+        another.
+    """
+
+    a: float = 2.0
+
+    def propose(
+        self, key: jax.Array, active: jax.Array, others: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        """Propose one move for each active walker.
+
+        Parameters
+        ----------
+        active, others : array, (n_active, ndim) and (n_others, ndim)
+
+        Returns
+        -------
+        proposal : array, (n_active, ndim)
+        log_factor : array, (n_active,)
+            What is added to the log ratio of the densities.
+        """
+        key_stretch, key_choice = jax.random.split(key)
+        n_active, ndim = active.shape
+        uniform = jax.random.uniform(key_stretch, (n_active,), active.dtype)
+        stretch = ((self.a - 1.0) * uniform + 1.0) ** 2 / self.a
+        choice = jax.random.randint(key_choice, (n_active,), 0, others.shape[0])
+        centre = others[choice]
+        proposal = centre + stretch[:, None] * (active - centre)
+        return proposal, (ndim - 1.0) * jnp.log(stretch)
+
+
+@dataclass(frozen=True)
+class DifferentialEvolution:
+    """Differential-evolution move (ter Braak 2006; Nelson, Ford and Payne 2014).
+
+    Parameters
+    ----------
+    gamma : float, optional
+        Share of the difference of two other walkers that is added; 2.38/sqrt(2 ndim)
+        by default.
+    sigma : float
+        Relative scatter of ``gamma``.
+    """
+
+    gamma: float | None = None
+    sigma: float = 1e-5
+
+    def propose(
+        self, key: jax.Array, active: jax.Array, others: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        """Propose one move for each active walker; see `Stretch.propose`."""
+        key_first, key_second, key_scatter = jax.random.split(key, 3)
+        n_active, ndim = active.shape
+        n_others = others.shape[0]
+        first = jax.random.randint(key_first, (n_active,), 0, n_others)
+        offset = jax.random.randint(key_second, (n_active,), 1, n_others)
+        difference = others[first] - others[(first + offset) % n_others]
+        gamma = 2.38 / (2 * ndim) ** 0.5 if self.gamma is None else self.gamma
+        scatter = jax.random.normal(key_scatter, (n_active, 1), active.dtype)
+        proposal = active + gamma * (1.0 + self.sigma * scatter) * difference
+        return proposal, jnp.zeros(n_active, active.dtype)
+
+
+class EnsembleState(NamedTuple):
+    """Walkers, their densities and the random key."""
+
+    key: jax.Array
+    step: jax.Array
+    position: jax.Array
+    log_prior: jax.Array
+    log_likelihood: jax.Array
+    accepted: jax.Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ensemble(Algorithm):
+    """Ensemble sampler of Goodman and Weare (2010) in model units, on JAX.
+
+    Half of the walkers move at a time, each by what the other half is (Foreman-Mackey
+    et al. 2013); the halves are drawn anew at each step. Needs no gradient.
+
+    Parameters
+    ----------
+    moves : move, or sequence of moves or of (move, weight)
+        `Stretch` and `DifferentialEvolution`; one is drawn at each step.
+    """
+
+    nwalkers: int = 32
+    moves: Any = (Stretch(),)
+
+    name: ClassVar[str] = "ensemble"
+    takes_numpy: ClassVar[bool] = False
+    independent_chains: ClassVar[bool] = False
+    candidates_per_walker: ClassVar[int] = 1
+
+    def __post_init__(self):
+        object.__setattr__(self, "moves", weighted_moves(self.moves))
+        for move, _ in self.moves:
+            if not hasattr(move, "propose"):
+                raise TypeError(
+                    "expected moves such as ampynb.Stretch() or ampynb."
+                    f"DifferentialEvolution(); got {type(move).__qualname__}; emcee's "
+                    "own moves serve analyses with use_jax=False"
+                )
+
+    def check(self, posterior: Posterior) -> None:
+        """Raise where there are too few walkers."""
+        check_walkers(self.nwalkers, posterior.model.ndim)
+
+    def init(self, posterior: Posterior, key: jax.Array, start: Start) -> EnsembleState:
+        """Return the walkers at the start with their densities."""
+        return _init(posterior, key, jnp.asarray(start.position))
+
+    def advance(
+        self, posterior: Posterior, state: EnsembleState, n: int
+    ) -> tuple[EnsembleState, Draws]:
+        """Make ``n`` steps of all walkers, or as many as one call can hold."""
+        status = self.status(state)
+        state, records = _advance(posterior, state, n, self.moves)
+        done = int(state.step) - status.step
+        return state, draws_from(records, done, status.phase)
+
+    def status(self, state: EnsembleState) -> Status:
+        """Return how far the walkers are, with their mean acceptance rate."""
+        step = int(state.step)
+        rate = float(jnp.mean(state.accepted)) / max(step, 1)
+        return self.status_at(step, {"acceptance_rate": rate} if step else {})
+
+    def finish(
+        self, posterior: Posterior, state: EnsembleState, draws: Draws
+    ) -> Outcome:
+        """Return the draws as they are."""
+        return Outcome(draws.position, draws.stats)
+
+
+def weighted_moves(moves: Any) -> tuple[tuple[Any, float], ...]:
+    """Return moves with weights that sum to 1."""
+    if not isinstance(moves, Sequence):
+        moves = (moves,)
+    pairs = [m if isinstance(m, Sequence) else (m, 1.0) for m in moves]
+    total = sum(weight for _, weight in pairs)
+    if not pairs or not total > 0 or any(weight < 0 for _, weight in pairs):
+        raise ValueError(
+            f"expected moves with positive weights; got {moves!r}; give for instance "
+            "[(ampynb.Stretch(), 0.5), (ampynb.DifferentialEvolution(), 0.5)]"
+        )
+    return tuple((move, float(weight) / total) for move, weight in pairs)
+
+
+def check_walkers(nwalkers: int, ndim: int) -> None:
+    """Raise where there are fewer walkers than the moves need."""
+    if nwalkers < max(2 * ndim, 4):
+        raise ValueError(
+            f"expected nwalkers of at least twice the number of free parameters, "
+            f"{max(2 * ndim, 4)}; got {nwalkers}; ask for nwalkers={max(4 * ndim, 8)}"
+        )
+
+
+@jax.jit
+def _init(posterior: Posterior, key: jax.Array, position: jax.Array) -> EnsembleState:
+    log_prior, log_likelihood = jax.vmap(posterior.log_densities)(position)
+    accepted = jnp.zeros(position.shape[0], int)
+    step = jnp.zeros((), int)
+    return EnsembleState(key, step, position, log_prior, log_likelihood, accepted)
+
+
+@functools.partial(jax.jit, static_argnames=("moves",))
+def _advance(
+    posterior: Posterior, state: EnsembleState, n: jax.Array, moves: tuple
+) -> tuple[EnsembleState, dict[str, jax.Array]]:
+    return repeat(functools.partial(_step, posterior, moves), state, n)
+
+
+def _step(
+    posterior: Posterior, moves: tuple, state: EnsembleState
+) -> tuple[EnsembleState, dict[str, jax.Array]]:
+    """Move each half of a freshly shuffled ensemble once."""
+    key, key_shuffle, *key_halves = jax.random.split(state.key, 4)
+    nwalkers = state.position.shape[0]
+    order = jax.random.permutation(key_shuffle, nwalkers)
+    halves = order[: nwalkers // 2], order[nwalkers // 2 :]
+    before = state.accepted
+    for key_half, mine, others in zip(key_halves, halves, halves[::-1], strict=True):
+        state = _move_half(posterior, moves, key_half, state, mine, others)
+    record = {
+        "position": state.position,
+        "lp": state.log_prior + state.log_likelihood,
+        "log_likelihood": state.log_likelihood,
+        "accepted": state.accepted > before,
+    }
+    return state._replace(key=key, step=state.step + 1), record
+
+
+def _move_half(
+    posterior: Posterior,
+    moves: tuple,
+    key: jax.Array,
+    state: EnsembleState,
+    mine: jax.Array,
+    others: jax.Array,
+) -> EnsembleState:
+    key_choice, key_move, key_accept = jax.random.split(key, 3)
+    position = state.position[mine]
+    arguments = key_move, position, state.position[others]
+    proposals = [move.propose for move, _ in moves]
+    if len(moves) == 1:
+        proposal, log_factor = proposals[0](*arguments)
+    else:
+        weights = jnp.array([weight for _, weight in moves])
+        choice = jax.random.choice(key_choice, len(moves), p=weights)
+        proposal, log_factor = lax.switch(choice, proposals, *arguments)
+    log_prior, log_likelihood = jax.vmap(posterior.log_densities)(proposal)
+    before = state.log_prior[mine] + state.log_likelihood[mine]
+    log_ratio = log_factor + (log_prior + log_likelihood) - before
+    uniform = jax.random.uniform(key_accept, log_ratio.shape, log_ratio.dtype)
+    accept = jnp.log(uniform) < log_ratio
+    kept = jnp.where(accept[:, None], proposal, position)
+    return state._replace(
+        position=state.position.at[mine].set(kept),
+        log_prior=state.log_prior.at[mine].set(
+            jnp.where(accept, log_prior, state.log_prior[mine])
+        ),
+        log_likelihood=state.log_likelihood.at[mine].set(
+            jnp.where(accept, log_likelihood, state.log_likelihood[mine])
+        ),
+        accepted=state.accepted.at[mine].add(accept),
+    )

@@ -1,0 +1,155 @@
+"""Likelihoods in plain NumPy: emcee itself, with its moves and a pool."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple
+
+import emcee
+import jax
+import numpy as np
+
+from ampynb.algorithms.algorithm import Algorithm, Draws, Outcome, Start, Status
+from ampynb.algorithms.ensemble import (
+    DifferentialEvolution,
+    Stretch,
+    check_walkers,
+    weighted_moves,
+)
+from ampynb.analysis.posterior import Posterior
+
+__all__ = ["EmceeEnsemble", "autocorrelation_time"]
+
+LONGEST_CHUNK = 2048
+
+
+class EmceeState(NamedTuple):
+    """emcee's own state, which holds its random state, and our counters."""
+
+    state: Any
+    step: int
+    accepted: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmceeEnsemble(Algorithm):
+    """emcee's ensemble sampler (Foreman-Mackey et al. 2013) for NumPy likelihoods.
+
+    Parameters
+    ----------
+    moves : move, or sequence of moves or of (move, weight)
+        emcee's moves, or `Stretch` and `DifferentialEvolution`.
+    pool : object with ``map``, optional
+        Where the log likelihoods of half an ensemble are computed; this process by
+        default.
+    """
+
+    nwalkers: int = 32
+    moves: Any = (Stretch(),)
+    pool: Any = field(default=None, compare=False)
+
+    name: ClassVar[str] = "ensemble"
+    takes_numpy: ClassVar[bool] = True
+    independent_chains: ClassVar[bool] = False
+    candidates_per_walker: ClassVar[int] = 1
+
+    def __post_init__(self):
+        object.__setattr__(self, "moves", weighted_moves(self.moves))
+
+    def check(self, posterior: Posterior) -> None:
+        """Raise where there are too few walkers."""
+        check_walkers(self.nwalkers, posterior.model.ndim)
+
+    def init(self, posterior: Posterior, key: jax.Array, start: Start) -> EmceeState:
+        """Return the walkers at the start with their densities."""
+        seed = np.asarray(jax.random.bits(key, (4,), np.uint32))
+        random_state = np.random.RandomState(seed).get_state()
+        densities = self._densities(posterior)(start.position)
+        state = emcee.State(
+            start.position,
+            log_prob=densities[:, 0],
+            blobs=densities[:, 1],
+            random_state=random_state,
+        )
+        return EmceeState(state, 0, 0)
+
+    def advance(
+        self, posterior: Posterior, state: EmceeState, n: int
+    ) -> tuple[EmceeState, Draws]:
+        """Make ``n`` steps of all walkers, or as many as one call can hold."""
+        phase = self.status(state).phase
+        n = min(n, LONGEST_CHUNK)
+        sampler = emcee.EnsembleSampler(
+            self.nwalkers,
+            posterior.model.ndim,
+            self._densities(posterior),
+            vectorize=True,
+            moves=[(_emcee_move(move), weight) for move, weight in self.moves],
+        )
+        last: Any = sampler.run_mcmc(state.state, n, skip_initial_state_check=True)
+        position = np.asarray(sampler.get_chain())
+        before = np.concatenate([state.state.coords[None], position[:-1]])
+        accepted = np.any(position != before, axis=-1)
+        stats = {
+            "lp": np.asarray(sampler.get_log_prob()),
+            "log_likelihood": np.asarray(sampler.get_blobs(), dtype=float),
+            "accepted": accepted,
+        }
+        state = EmceeState(last, state.step + n, state.accepted + int(accepted.sum()))
+        return state, Draws(position, stats, phase)
+
+    def status(self, state: EmceeState) -> Status:
+        """Return how far the walkers are, with their mean acceptance rate."""
+        moves = max(state.step * self.nwalkers, 1)
+        metrics = {"acceptance_rate": state.accepted / moves} if state.step else {}
+        return self.status_at(state.step, metrics)
+
+    def finish(self, posterior: Posterior, state: EmceeState, draws: Draws) -> Outcome:
+        """Return the draws as they are."""
+        return Outcome(draws.position, draws.stats)
+
+    def _densities(self, posterior: Posterior) -> Callable[[np.ndarray], np.ndarray]:
+        mapped = map if self.pool is None else self.pool.map
+        return functools.partial(_log_densities, posterior, mapped)
+
+
+def _log_densities(
+    posterior: Posterior, mapped: Callable, vectors: np.ndarray
+) -> np.ndarray:
+    """Return log posterior and log likelihood of each vector, (n, 2)."""
+    log_prior = np.asarray(_log_priors(posterior.model, vectors))
+    inside = np.flatnonzero(np.isfinite(log_prior))
+    log_likelihood = np.full(len(vectors), -np.inf)
+    values = mapped(posterior.log_likelihood, [vectors[i] for i in inside])
+    log_likelihood[inside] = list(values)
+    return np.stack([log_prior + log_likelihood, log_likelihood], axis=1)
+
+
+@jax.jit
+def _log_priors(model: Any, vectors: jax.Array) -> jax.Array:
+    return jax.vmap(model.log_prior)(vectors)
+
+
+def _emcee_move(move: Any) -> Any:
+    if isinstance(move, Stretch):
+        return emcee.moves.StretchMove(a=move.a)
+    if isinstance(move, DifferentialEvolution):
+        return emcee.moves.DEMove(sigma=move.sigma, gamma0=move.gamma)
+    return move
+
+
+def autocorrelation_time(chain: np.ndarray) -> np.ndarray:
+    """Return the integrated autocorrelation time of each element, (ndim,) [steps].
+
+    Parameters
+    ----------
+    chain : array, (n_draws, nwalkers, ndim)
+
+    Notes
+    -----
+    emcee's estimator, with its window (Goodman and Weare 2010; Sokal 1996), given
+    even where the chain is shorter than 50 times the estimate and so unreliable.
+    """
+    return np.asarray(emcee.autocorr.integrated_time(chain, quiet=True, tol=0))

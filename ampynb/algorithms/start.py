@@ -1,0 +1,81 @@
+"""Starting positions: prior draws at which the posterior is finite."""
+
+from __future__ import annotations
+
+import functools
+
+import jax
+import numpy as np
+
+from ampynb.algorithms.algorithm import Start
+from ampynb.analysis.posterior import Posterior
+
+__all__ = ["draw_start"]
+
+ROUNDS = 20
+SMALLEST_BATCH = 64
+
+
+def draw_start(
+    posterior: Posterior, key: jax.Array, nwalkers: int, candidates: int = 1
+) -> Start:
+    """Draw one starting position for each walker from the prior.
+
+    Parameters
+    ----------
+    candidates : int
+        Draws for each walker, of which it gets the most probable.
+
+    Raises
+    ------
+    ValueError
+        Where too few prior draws have a finite log posterior.
+    """
+    wanted = nwalkers * candidates
+    found, drawn, undefined = [], 0, 0
+    for key_round in jax.random.split(key, ROUNDS):
+        batch = max(wanted, SMALLEST_BATCH)
+        vectors = np.asarray(posterior.model.sample_prior(key_round, batch))
+        raw = log_likelihoods(posterior, vectors)
+        undefined += int(np.isnan(raw).sum())
+        drawn += batch
+        good = np.isfinite(raw)
+        found += zip(vectors[good], raw[good], strict=True)
+        if len(found) >= wanted:
+            break
+    if len(found) < nwalkers:
+        raise ValueError(_nothing_found(len(found), drawn, undefined, nwalkers))
+    usable = len(found) // nwalkers
+    groups = [found[i * usable : (i + 1) * usable] for i in range(nwalkers)]
+    best = [max(group, key=lambda pair: pair[1])[0] for group in groups]
+    return Start(np.stack(best))
+
+
+def log_likelihoods(posterior: Posterior, vectors: np.ndarray) -> np.ndarray:
+    """Return the user's log likelihood, NaN included, at each vector: (n,)."""
+    if posterior.analysis.use_jax:
+        return np.asarray(_log_likelihoods(posterior, vectors))
+    return np.array([float(posterior.raw_log_likelihood(v)) for v in vectors])
+
+
+@jax.jit
+def _log_likelihoods(posterior: Posterior, vectors: jax.Array) -> jax.Array:
+    return jax.vmap(functools.partial(Posterior.raw_log_likelihood, posterior))(vectors)
+
+
+def _nothing_found(found: int, drawn: int, undefined: int, nwalkers: int) -> str:
+    got = (
+        f"NaN at {undefined} of {drawn} draws"
+        if undefined
+        else f"zero probability (-inf) at {drawn - found} of {drawn} draws"
+    )
+    remedy = (
+        "look for a division by zero, the logarithm or root of a negative number, or "
+        "NaN in the data"
+        if undefined
+        else "move the priors to where the likelihood is not zero, or pass start="
+    )
+    return (
+        f"expected a finite log likelihood at {nwalkers} or more draws from the prior; "
+        f"got {found}, with {got}; {remedy}"
+    )

@@ -1,0 +1,152 @@
+"""The user's side of a fit: data and one forward evaluation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ampynb.analysis.panel import Panel
+from ampynb.model.arrays import Bundle, is_array, split_object
+
+__all__ = ["Analysis"]
+
+
+class Analysis:
+    """Data and a likelihood for one point of parameter space.
+
+    Subclass it, keep the data as attributes, and write `fit_from`, which returns the
+    fit of one instance; or write `log_likelihood_function` alone. The library does
+    the batching, compiling and sampling. Numeric arrays among the attributes are
+    arguments of every compiled program, so changed data are seen at the next call.
+
+    Parameters
+    ----------
+    use_jax : bool
+        Whether the forward evaluation is written in JAX. With False it is ordinary
+        NumPy, and samplers that need gradients refuse it.
+    use_jax_for_visualization : bool, optional
+        Whether `fit_for_visualization` is compiled; None follows ``use_jax``.
+
+    Examples
+    --------
+    >>> class Line(Analysis):
+    ...     def __init__(self, x, y, yerr, **kwargs):
+    ...         super().__init__(**kwargs)
+    ...         self.x, self.y, self.yerr = x, y, yerr
+    ...
+    ...     def fit_from(self, instance):
+    ...         model = instance.slope * self.x + instance.intercept
+    ...         return GaussianFit(data=self.y, noise=self.yerr, model=model)
+    """
+
+    def __init__(
+        self, use_jax: bool = True, use_jax_for_visualization: bool | None = None
+    ):
+        if use_jax_for_visualization and not use_jax:
+            raise ValueError(
+                "expected use_jax_for_visualization=False or None with use_jax=False; "
+                "got True; a NumPy forward evaluation cannot be compiled"
+            )
+        self.use_jax = use_jax
+        follows = use_jax_for_visualization is None
+        self.use_jax_for_visualization = (
+            use_jax if follows else use_jax_for_visualization
+        )
+
+    # What users write
+
+    def fit_from(self, instance: Any) -> Any:
+        """Return the fit of one instance: an object with ``log_likelihood``."""
+        raise TypeError(
+            f"expected {type(self).__qualname__} to have fit_from(self, instance); got "
+            "none; return for instance ampynb.GaussianFit(data=..., noise=..., "
+            "model=...) from it"
+        )
+
+    def log_likelihood_function(self, instance: Any) -> Any:
+        """Return the log likelihood of one instance, a scalar."""
+        return self.fit_from(instance).log_likelihood
+
+    def panel(self) -> Panel:
+        """Return how the fit is drawn; by default against the attribute ``x``."""
+        x = getattr(self, "x", None)
+        return Panel(x=x, xlabel="x" if x is not None else "index", ylabel="data")
+
+    # What the library calls
+
+    @property
+    def has_fit(self) -> bool:
+        """Whether the analysis has a forward evaluation that can be drawn."""
+        return type(self).fit_from is not Analysis.fit_from
+
+    def fit_for_visualization(self, instance: Any) -> Any:
+        """Return the fit of one instance, its arrays as NumPy arrays.
+
+        Every picture goes through here. With ``use_jax_for_visualization`` it is
+        compiled once, whatever the type of the instance's numbers; without, it is
+        `fit_from` itself.
+        """
+        if not self.use_jax_for_visualization:
+            return self.fit_from(instance)
+        bundles = _bundle_analysis(self), Bundle(_as_arrays(instance), numbers=True)
+        return jax.device_get(_fit(*bundles)).value()
+
+    def fits_for_visualization(self, instances: Any) -> Any:
+        """Return the fits of a batch of instances, as one fit with a leading axis.
+
+        Parameters
+        ----------
+        instances : instance
+            Every leaf has a leading axis of length n.
+        """
+        if not self.use_jax_for_visualization:
+            leaves, structure = jax.tree_util.tree_flatten(instances)
+            points = zip(*leaves, strict=True)
+            fits = [
+                Bundle(self.fit_from(jax.tree_util.tree_unflatten(structure, point)))
+                for point in points
+            ]
+            return jax.tree_util.tree_map(lambda *a: np.stack(a), *fits).value()
+        bundles = _bundle_analysis(self), Bundle(_as_arrays(instances), numbers=True)
+        return jax.device_get(_fits(*bundles)).value()
+
+    def __repr__(self) -> str:
+        data = (
+            f"{name}: {'x'.join(map(str, np.shape(value))) or 'scalar'}"
+            for name, value in vars(self).items()
+            if is_array(value)
+        )
+        kind = "JAX" if self.use_jax else "NumPy"
+        return f"{type(self).__name__}({', '.join(data)}; {kind})"
+
+
+def _as_arrays(instance: Any) -> Any:
+    """Return the instance with every number as a strongly typed array."""
+    return jax.tree_util.tree_map(
+        lambda leaf: (
+            np.asarray(leaf, dtype=jnp.result_type(float))
+            if not isinstance(leaf, jax.Array)
+            else leaf.astype(jnp.result_type(float))
+        ),
+        instance,
+    )
+
+
+def _bundle_analysis(analysis: Analysis) -> Bundle:
+    """Return the analysis as a pytree: arrays as leaves, all else as structure."""
+    leaves: list = []
+    skeleton = split_object(analysis, leaves, lambda _: False, (id(analysis),))
+    return Bundle.tree_unflatten(skeleton, leaves)
+
+
+@jax.jit
+def _fit(analysis: Bundle, instance: Bundle) -> Bundle:
+    return Bundle(analysis.value().fit_from(instance.value()))
+
+
+@jax.jit
+def _fits(analysis: Bundle, instances: Bundle) -> Bundle:
+    return jax.vmap(_fit, in_axes=(None, 0))(analysis, instances)

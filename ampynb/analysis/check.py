@@ -1,0 +1,84 @@
+"""Whether a likelihood is one: found out before anything is compiled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ampynb.analysis.posterior import Posterior
+from ampynb.model.arrays import is_array
+
+__all__ = ["check_likelihood"]
+
+_NEEDS_NUMBERS = (
+    jax.errors.ConcretizationTypeError,
+    jax.errors.TracerArrayConversionError,
+    jax.errors.TracerBoolConversionError,
+    jax.errors.TracerIntegerConversionError,
+    jax.errors.NonConcreteBooleanIndexError,
+)
+
+
+def check_likelihood(posterior: Posterior) -> None:
+    """Evaluate the likelihood at the prior medians, without compiling it.
+
+    Raises
+    ------
+    TypeError
+        Where it is not written in JAX, or does not return a number.
+    ValueError
+        Where it returns an array, or fails.
+    """
+    vector = posterior.model.prior_interval(0.0)[:, 0]
+    if len(vector) == 0:
+        raise ValueError(
+            "expected a model with a free parameter; got none; give one of "
+            f"{', '.join(row.name for row in posterior.model.rows)} a prior"
+        )
+    try:
+        if posterior.analysis.use_jax:
+            shape = jax.eval_shape(lambda v: _number(posterior, v), vector).shape
+        else:
+            shape = np.shape(_number(posterior, vector))
+    except _NEEDS_NUMBERS as error:
+        raise TypeError(
+            "expected a likelihood written in JAX; got code that turns traced values "
+            f"into Python or NumPy ones ({_first_line(error)}); use jax.numpy in it, "
+            "compute what does not depend on the parameters in __init__, or construct "
+            "the analysis with use_jax=False"
+        ) from error
+    except _Misuse as error:
+        raise TypeError(str(error)) from None
+    except Exception as error:
+        raise ValueError(
+            "expected a likelihood that can be evaluated at the prior medians; got "
+            f"{type(error).__name__}: {_first_line(error)}; the data are "
+            f"{posterior.analysis!r}; give arrays that belong together equal lengths, "
+            "and look at the error above"
+        ) from error
+    if shape != ():
+        raise ValueError(
+            f"expected one log likelihood, a scalar; got an array of shape {shape}; "
+            "sum over the data, as with jnp.sum(...)"
+        )
+
+
+class _Misuse(Exception):
+    """The likelihood returned something that is no number."""
+
+
+def _number(posterior: Posterior, vector: Any) -> Any:
+    value = posterior.raw_log_likelihood(vector)
+    if not (is_array(value) or isinstance(value, int | float)):
+        raise _Misuse(
+            "expected a number or an array from the log likelihood; got "
+            f"{type(value).__qualname__}; return jnp.sum(...) or fit.log_likelihood"
+        )
+    return jnp.asarray(value) if posterior.analysis.use_jax else value
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split("\n")[0]

@@ -1,0 +1,101 @@
+"""The posterior: all that an algorithm sees of a model and an analysis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ampynb.analysis.analysis import Analysis, _bundle_analysis
+from ampynb.model.model import Model
+from ampynb.model.parameter import Collection
+
+__all__ = ["Posterior"]
+
+
+@jax.tree_util.register_pytree_node_class
+class Posterior:
+    """Log densities of a model and an analysis, each for one point.
+
+    With a JAX analysis every method is pure JAX: compile, batch and differentiate it
+    at will, or hand it to a sampler of your own. As an argument of a compiled
+    function a posterior is a pytree, so that new data or moved priors of the same
+    shape do not compile again.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    model : Model or Collection
+    """
+
+    def __init__(self, analysis: Analysis, model: Model | Collection):
+        if not isinstance(analysis, Analysis):
+            raise TypeError(
+                f"expected an ampynb.Analysis; got {type(analysis).__qualname__}; "
+                "subclass ampynb.Analysis and write fit_from(self, instance)"
+            )
+        if "use_jax" not in vars(analysis):
+            raise TypeError(
+                f"expected {type(analysis).__qualname__}.__init__ to call "
+                "super().__init__(**kwargs); it did not; add the call"
+            )
+        self.analysis = analysis
+        self.model = Model.of(model)
+
+    def log_prior(self, vector: Any) -> Any:
+        """Return the log prior density; -inf outside the support."""
+        return self.model.log_prior(vector)
+
+    def log_likelihood(self, vector: Any) -> Any:
+        """Return the log likelihood; -inf where it is not finite."""
+        value = self.raw_log_likelihood(vector)
+        if self.analysis.use_jax:
+            return jnp.where(jnp.isfinite(value), value, -jnp.inf)
+        return value if np.isfinite(value) else -np.inf
+
+    def raw_log_likelihood(self, vector: Any) -> Any:
+        """Return what the user's likelihood returns, NaN included."""
+        instance = self.model.instance_from_vector(vector)
+        return self.analysis.log_likelihood_function(instance)
+
+    def log_posterior(self, vector: Any) -> Any:
+        """Return log prior plus log likelihood; -inf outside the prior's support."""
+        return sum(self.log_densities(vector))
+
+    def log_densities(self, vector: Any) -> tuple[Any, Any]:
+        """Return log prior and log likelihood; both are -inf outside the support."""
+        log_prior = self.log_prior(vector)
+        if self.analysis.use_jax:
+            log_likelihood = self.log_likelihood(vector)
+            inside = jnp.isfinite(log_prior)
+            return log_prior, jnp.where(inside, log_likelihood, -jnp.inf)
+        if not np.isfinite(log_prior):
+            return -np.inf, -np.inf
+        return float(log_prior), self.log_likelihood(vector)
+
+    def log_density(self, z: jax.Array) -> jax.Array:
+        """Return the log posterior density over unconstrained ``z``, Jacobian in."""
+        vector = self.model.constrain(z)
+        return self.log_posterior(vector) + self.model.log_jacobian(z)
+
+    def log_likelihood_cube(self, u: jax.Array) -> jax.Array:
+        """Return the log likelihood at a point of the unit cube."""
+        return self.log_likelihood(self.model.prior_transform(u))
+
+    def tree_flatten(self) -> tuple[tuple, None]:
+        """Return the analysis' arrays and the model as children."""
+        return (_bundle_analysis(self.analysis), self.model), None
+
+    @classmethod
+    def tree_unflatten(cls, _: None, children: tuple) -> Posterior:
+        """Rebuild a posterior inside compiled code."""
+        posterior = object.__new__(cls)
+        analysis, posterior.model = children
+        is_bundle = hasattr(analysis, "value")
+        posterior.analysis = analysis.value() if is_bundle else analysis
+        return posterior
+
+    def __repr__(self) -> str:
+        return f"Posterior({self.analysis!r}, {self.model.ndim} free parameters)"
