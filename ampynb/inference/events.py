@@ -1,0 +1,94 @@
+"""What a run says of itself: frozen events that any renderer can show or log."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+
+__all__ = [
+    "Advanced",
+    "Event",
+    "Failed",
+    "Finished",
+    "PhaseChanged",
+    "Saved",
+    "Started",
+]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Base of all events; every field is a plain number, string or dictionary."""
+
+    def as_dict(self) -> dict:
+        """Return the event as a JSON-able dictionary, its type under ``event``."""
+        return {"event": type(self).__name__, **dataclasses.asdict(self)}
+
+
+@dataclass(frozen=True)
+class Started(Event):
+    """A run has begun: what is sampled, by what, and how long."""
+
+    sampler: str
+    nwalkers: int
+    ndim: int
+    burn: int
+    iterations: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class PhaseChanged(Event):
+    """The run entered a phase: ``compiling``, ``warmup`` or ``sampling``."""
+
+    phase: str
+
+
+@dataclass(frozen=True)
+class Advanced(Event):
+    """A chunk of steps is done.
+
+    Attributes
+    ----------
+    phase : str
+        The phase of the steps in the chunk.
+    step, total : int
+        Steps done and to do, warm-up included.
+    seconds : float
+        Time since the run began [s], pauses left out.
+    metrics : dict of str to float
+        The algorithm's own numbers, such as ``acceptance_rate``.
+    """
+
+    phase: str
+    step: int
+    total: int
+    seconds: float
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Saved(Event):
+    """Draws and state are on disk up to ``step``."""
+
+    path: str
+    step: int
+
+
+@dataclass(frozen=True)
+class Finished(Event):
+    """The run has ended and its draws are valid; ``reason`` says why it ended."""
+
+    reason: str
+    step: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Failed(Event):
+    """The run has ended with an error; the draws before it are kept."""
+
+    error: str
+    message: str
+    step: int
+    seconds: float

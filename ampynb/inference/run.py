@@ -1,0 +1,329 @@
+"""A run: one sampling loop, driven in this thread or in a worker thread."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from html import escape
+from typing import Any, Protocol
+
+from ampynb.inference.events import (
+    Advanced,
+    Event,
+    Failed,
+    Finished,
+    PhaseChanged,
+    Started,
+)
+from ampynb.inference.loop import COMPILING, Command
+from ampynb.results.history import History
+from ampynb.results.result import Result
+
+__all__ = ["Renderer", "Run", "RunFailedError", "RunStatus"]
+
+logger = logging.getLogger("ampynb")
+
+
+class Renderer(Protocol):
+    """Shows a run: one method, called after every event in the run's own thread."""
+
+    def show(self, event: Event) -> None:
+        """Take one event; return at once."""
+        ...
+
+
+class RunFailedError(RuntimeError):
+    """A run ended with an error, which is its cause; ``result`` has the draws so far.
+
+    Attributes
+    ----------
+    result : Result
+    """
+
+    def __init__(self, message: str, result: Result):
+        super().__init__(message)
+        self.result = result
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """Where a run is.
+
+    Attributes
+    ----------
+    state : str
+        ``"compiling"``, ``"warmup"``, ``"sampling"``, ``"paused"``, ``"stopping"``,
+        ``"completed"``, ``"stopped"`` or ``"failed"``.
+    phase : str
+        The phase of the last steps.
+    step, total : int
+        Steps done and to do, warm-up included.
+    seconds : float
+        Computing time [s].
+    rate : float
+        Steps per second over the last seconds; 0 before the first.
+    metrics : dict of str to float
+        The algorithm's own numbers.
+    message : str
+        What went wrong, if anything did.
+    """
+
+    state: str = COMPILING
+    phase: str = COMPILING
+    step: int = 0
+    total: int = 0
+    seconds: float = 0.0
+    rate: float = 0.0
+    metrics: dict[str, float] = field(default_factory=dict)
+    message: str = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether no more draws will come."""
+        return self.state in ("completed", "stopped", "failed")
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Expected computing time to the end [s]; None before there is a rate."""
+        return (self.total - self.step) / self.rate if self.rate else None
+
+
+class Run:
+    """A run that can be paused, resumed, stopped, looked into and waited for.
+
+    `InferenceEngine.start` makes one and returns at once; the draws are made in a
+    worker thread. Every draw made until a stop, an error or an interrupt is kept.
+
+    Attributes
+    ----------
+    history : History
+        The draws so far.
+    """
+
+    def __init__(
+        self,
+        loop: Generator[Event, Command, None],
+        history: History,
+        make_result: Callable[[float, str], Result],
+    ):
+        self.history = history
+        self._loop, self._make_result = loop, make_result
+        self._renderers: list[Renderer] = []
+        self._status = RunStatus()
+        self._pace: list[tuple[float, int]] = []
+        self._may_go, self._ended = threading.Event(), threading.Event()
+        self._may_go.set()
+        self._stopping = False
+        self._error: Exception | None = None
+        self._result: Result | None = None
+
+    # Driving
+
+    def drive_in_thread(self, renderers: Sequence[Renderer]) -> Run:
+        """Make the draws in a worker thread, and return at once."""
+        self._renderers = list(renderers)
+        thread = threading.Thread(target=self._drive, name="ampynb-run", daemon=True)
+        thread.start()
+        return self
+
+    def drive_here(self, renderers: Sequence[Renderer]) -> Result:
+        """Make the draws in this thread; Ctrl-C stops and keeps every draw."""
+        self._renderers = list(renderers)
+        with self._interrupts_stop():
+            self._drive()
+        return self._outcome()
+
+    def _drive(self) -> None:
+        try:
+            self._note(next(self._loop))
+            while True:
+                self._may_go.wait()
+                command = Command.STOP if self._stopping else Command.CONTINUE
+                self._note(self._loop.send(command))
+        except StopIteration:
+            pass
+        except Exception as error:
+            self._error = error
+            status = self._status
+            name, text = type(error).__name__, str(error)
+            self._note(Failed(name, text, status.step, status.seconds))
+        finally:
+            self._ended.set()
+
+    def _note(self, event: Event) -> None:
+        self._status = self._status_after(event)
+        for renderer in list(self._renderers):
+            try:
+                renderer.show(event)
+            except Exception:
+                self._renderers.remove(renderer)
+                logger.warning(
+                    "%s failed and is switched off; the run goes on",
+                    type(renderer).__name__,
+                    exc_info=True,
+                )
+
+    def _status_after(self, event: Event) -> RunStatus:
+        status = self._status
+        if isinstance(event, Started):
+            return replace(status, total=event.burn + event.iterations)
+        if isinstance(event, PhaseChanged):
+            return replace(status, phase=event.phase, state=event.phase)
+        if isinstance(event, Advanced):
+            return replace(
+                status,
+                step=event.step,
+                seconds=event.seconds,
+                metrics=event.metrics,
+                rate=self._rate(event),
+            )
+        if isinstance(event, Finished):
+            return replace(status, state=event.reason, seconds=event.seconds)
+        if isinstance(event, Failed):
+            message = f"{event.error}: {event.message}"
+            return replace(status, state="failed", message=message)
+        return status
+
+    def _rate(self, event: Advanced) -> float:
+        """Return steps per second over the last ten chunks."""
+        self._pace = [*self._pace[-10:], (event.seconds, event.step)]
+        (first_seconds, first_step), seconds = self._pace[0], event.seconds
+        span = seconds - first_seconds
+        return (event.step - first_step) / span if span > 0 else 0.0
+
+    @contextmanager
+    def _interrupts_stop(self) -> Iterator[None]:
+        """Let a first Ctrl-C stop the run at the chunk's edge, and a second at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def on_interrupt(number: int, frame: Any) -> None:
+            if self._stopping:
+                raise KeyboardInterrupt
+            self.stop()
+
+        former = signal.signal(signal.SIGINT, on_interrupt)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, former)
+
+    # What users call
+
+    def pause(self) -> None:
+        """Hold the run at the end of the present chunk of steps."""
+        self._may_go.clear()
+
+    def resume(self) -> None:
+        """Let a paused run go on."""
+        self._may_go.set()
+
+    def stop(self) -> None:
+        """End the run after the present chunk of steps, and keep every draw."""
+        self._stopping = True
+        self._may_go.set()
+
+    def wait(self, timeout: float | None = None) -> Result:
+        """Wait for the end and return the result.
+
+        An interrupt (Ctrl-C, or the notebook's stop button) stops the run and keeps
+        every draw; a second one leaves the run behind.
+
+        Raises
+        ------
+        RunFailedError
+            Where the run ended with an error; its ``result`` has the draws so far.
+        TimeoutError
+            Where the run goes on after ``timeout`` seconds.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        try:
+            ended = self._wait_until(deadline)
+        except KeyboardInterrupt:
+            self.stop()
+            ended = self._wait_until(deadline)
+        if not ended:
+            raise TimeoutError(
+                f"expected the run to end within {timeout} s; it is at step "
+                f"{self.status.step} of {self.status.total}; wait longer, or stop() it"
+            )
+        for renderer in self._renderers:
+            settle = getattr(renderer, "settle", None)
+            if settle is not None:
+                settle()
+        return self._outcome()
+
+    def _wait_until(self, deadline: float | None) -> bool:
+        # In short waits: a long one would not notice an interrupt on every platform.
+        while not self._ended.wait(0.05):
+            if deadline is not None and time.monotonic() > deadline:
+                return False
+        return True
+
+    def _outcome(self) -> Result:
+        result = self.result
+        if self._error is not None:
+            status = self.status
+            raise RunFailedError(
+                f"the run failed after {status.step} steps: {status.message}; the "
+                "draws so far are in this error's result",
+                result,
+            ) from self._error
+        return result
+
+    def inspect(self) -> Result:
+        """Return the result of the draws so far; the run goes on."""
+        reason = self._status.state if self._ended.is_set() else "running"
+        return self._make_result(self._status.seconds, reason)
+
+    @property
+    def status(self) -> RunStatus:
+        """Where the run is."""
+        status = self._status
+        if status.ended:
+            return status
+        held = "stopping" if self._stopping else "paused"
+        if self._stopping or not self._may_go.is_set():
+            return replace(status, state=held)
+        return status
+
+    @property
+    def result(self) -> Result:
+        """The result of a run that has ended, also one that failed.
+
+        Raises
+        ------
+        RuntimeError
+            While the run goes on.
+        """
+        if not self._ended.is_set():
+            raise RuntimeError(
+                f"expected a run that has ended; it is {self.status.state}; wait() for "
+                "it, or inspect() the draws so far"
+            )
+        if self._result is None:
+            self._result = self.inspect()
+        return self._result
+
+    # Views
+
+    def __repr__(self) -> str:
+        status = self.status
+        line = f"Run {status.state}: step {status.step} of {status.total}"
+        rate = f", {status.rate:.0f} steps/s" if status.rate else ""
+        return line + rate + (f"; {status.message}" if status.message else "")
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        """Show a live monitor while the run goes on, and its static record after."""
+        from ampynb.inference.renderers import in_notebook, monitor_of
+
+        text = {"text/plain": repr(self)}
+        if not in_notebook():
+            return text | {"text/html": f"<code>{escape(repr(self))}</code>"}
+        return text | monitor_of(self).mimebundle()

@@ -1,0 +1,65 @@
+"""From what users give as a starting point to positions of walkers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from ampynb.algorithms.algorithm import Start
+from ampynb.model.model import Model
+from ampynb.results.result import Result
+
+__all__ = ["start_from"]
+
+SCATTER = 0.02  # of the prior's standard deviation, in unconstrained coordinates
+
+
+def start_from(start: Any, model: Model, nwalkers: int, seed: int) -> Start | None:
+    """Return where walkers begin, or None for draws from the prior.
+
+    Parameters
+    ----------
+    start : None, Start, Result, array, vector or instance
+        A former result gives draws from it; a point gives a small ball around it.
+
+    Raises
+    ------
+    ValueError
+        Where it has another shape than the model and the walkers, or lies outside
+        the prior's support.
+    """
+    if start is None or isinstance(start, Start):
+        return start
+    if isinstance(start, Result):
+        if start.model.names != model.names:
+            raise ValueError(
+                f"expected a start with the parameters {', '.join(model.names)}; got a "
+                f"result with {', '.join(start.model.names)}; pass an instance instead"
+            )
+        return Start(start.sample(nwalkers, seed))
+    is_array = isinstance(start, list | tuple | np.ndarray | jax.Array)
+    position = np.asarray(start if is_array else model.vector_from_instance(start))
+    if position.shape == (nwalkers, model.ndim):
+        return Start(position)
+    if position.shape == (model.ndim,):
+        return Start(_ball(position, model, nwalkers, seed))
+    raise ValueError(
+        f"expected a start of shape ({model.ndim},) or ({nwalkers}, {model.ndim}); got "
+        f"{position.shape}; give one point, or one for each walker"
+    )
+
+
+def _ball(vector: np.ndarray, model: Model, nwalkers: int, seed: int) -> np.ndarray:
+    centre = np.asarray(model.unconstrain(vector))
+    if not np.all(np.isfinite(centre)):
+        outside = np.flatnonzero(~np.isfinite(centre))
+        names = ", ".join(f"{model.names[i]}={vector[i]:.6g}" for i in outside)
+        raise ValueError(
+            f"expected a start inside the priors' bounds; got {names}; move it inside"
+        )
+    low, high = (np.asarray(model.unconstrain(v)) for v in model.prior_interval(0.68).T)
+    normal = np.random.default_rng(seed).normal(size=(nwalkers, model.ndim))
+    z = centre + SCATTER * (high - low) / 2 * normal
+    return np.asarray(jax.vmap(model.constrain)(z))

@@ -1,0 +1,1 @@
+"""Pictures of fits, chains and posteriors: functions that return axes."""

@@ -1,0 +1,129 @@
+"""Corner plots of one result or of several, one over the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.lines import Line2D
+
+from ampynb.plots.figure import COLOURS, RENDER_LOCK, NotebookFigure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["corner", "plot_corner"]
+
+INCHES = 1.9
+MOST_DRAWS = 50_000
+
+
+def corner(
+    results: Any, parameters: Sequence[str] | None = None, **options: Any
+) -> NotebookFigure:
+    """Draw the corner plot of one result, or of several by name.
+
+    Parameters
+    ----------
+    results : Result, or dict of str to Result
+        Several are drawn over each other, in the order given; they need the
+        parameters in common.
+    parameters : sequence of str, optional
+        Names of the parameters shown; all that the results share by default.
+    **options
+        Passed on to `corner.corner`, as ``truths`` or ``bins``.
+
+    Returns
+    -------
+    figure : NotebookFigure
+    """
+    named = results if isinstance(results, Mapping) else {"": results}
+    first = next(iter(named.values()))
+    shared = [
+        name
+        for name in first.model.names
+        if all(name in result.model.names for result in named.values())
+    ]
+    names = list(shared if parameters is None else parameters)
+    unknown = [name for name in names if name not in shared]
+    if unknown or not names:
+        raise ValueError(
+            f"expected parameters that all results have ({', '.join(shared)}); got "
+            f"{', '.join(unknown) or 'none'}; correct the names"
+        )
+    columns = [first.model.names.index(name) for name in names]
+    labels = [axis_label(first.model, column) for column in columns]
+    figure = NotebookFigure(figsize=(INCHES * len(names) + 1,) * 2)
+    draws = {
+        key: result.flat_draws[:, [result.model.names.index(name) for name in names]]
+        for key, result in named.items()
+    }
+    plot_corner(figure, draws, labels, **options)
+    return figure
+
+
+def axis_label(model: Any, element: int) -> str:
+    """Return the label of an element of the vector, with its unit."""
+    unit = model.units[element]
+    return model.labels[element] + (f" [{unit}]" if unit else "")
+
+
+def plot_corner(
+    figure: Figure,
+    draws: Mapping[str, np.ndarray],
+    labels: Sequence[str],
+    **options: Any,
+) -> np.ndarray:
+    """Draw sets of draws over each other.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    draws : dict of str to array, (n_draws, ndim)
+    labels : sequence of str, (ndim,)
+    **options
+        Passed on to `corner.corner`.
+
+    Returns
+    -------
+    array of axes, (ndim, ndim)
+    """
+    from corner import corner as draw_corner  # imports ArviZ, which takes seconds
+
+    ranges = _ranges(draws)
+    for colour, values in zip(COLOURS, draws.values(), strict=False):
+        thin = max(len(values) // MOST_DRAWS, 1)
+        settings = {
+            "labels": labels,
+            "color": colour,
+            "range": ranges,
+            "bins": 30,
+            "smooth": 1.0,
+            "plot_datapoints": False,
+            "plot_density": len(draws) == 1,
+            "levels": (0.393, 0.865),
+            "show_titles": len(draws) == 1,
+            "title_kwargs": {"fontsize": 9},
+            "hist_kwargs": {"density": True},
+            "label_kwargs": {"fontsize": 10},
+            **options,
+        }
+        with RENDER_LOCK:
+            draw_corner(values[::thin], fig=figure, **settings)
+    if len(draws) > 1:
+        handles = [
+            Line2D([], [], color=colour, lw=2, label=name)
+            for colour, name in zip(COLOURS, draws, strict=False)
+        ]
+        figure.legend(handles=handles, loc="upper right", frameon=False, fontsize=12)
+    side = len(labels)
+    return np.array(figure.axes).reshape(side, side)
+
+
+def _ranges(draws: Mapping[str, np.ndarray]) -> list[tuple[float, float]]:
+    """Return axis ranges that hold 99.8 % of every set of draws."""
+    edges = np.stack([np.quantile(v, (0.001, 0.999), axis=0) for v in draws.values()])
+    low, high = edges[:, 0].min(axis=0), edges[:, 1].max(axis=0)
+    pad = np.where(high > low, 0.03 * (high - low), 0.5)
+    return list(zip(low - pad, high + pad, strict=True))

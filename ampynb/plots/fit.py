@@ -1,0 +1,175 @@
+"""Data, model and residuals of a one-dimensional fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ampynb.analysis.panel import Panel
+from ampynb.plots.figure import BEST, COLOURS, GREY, tidy
+
+__all__ = ["FitPanels", "is_drawable"]
+
+RESIDUAL_LIMITS = (4.0, 10.0, 40.0, 200.0, 1e3, 1e4, 1e6)
+
+
+def is_drawable(fit: Any) -> bool:
+    """Whether a fit has one-dimensional ``data`` and ``model`` to be drawn."""
+    return all(np.ndim(getattr(fit, name, 0.0)) == 1 for name in ("data", "model"))
+
+
+class FitPanels:
+    """Two panels in a figure: data with the model, and residuals in sigma.
+
+    The figure is laid out once. `update` moves the model's lines and the residuals
+    and nothing else, so that they can be blitted.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Empty, or with room for two more axes.
+    panel : Panel
+        Axes and groups.
+    fit : object
+        With one-dimensional ``data`` and ``model``; ``noise``, ``residuals`` and
+        ``curve`` are used where there are any.
+    """
+
+    def __init__(self, figure: Figure, panel: Panel, fit: Any):
+        if not is_drawable(fit):
+            raise TypeError(
+                "expected a fit with one-dimensional data and model to draw; got "
+                f"{type(fit).__qualname__}; return for instance ampynb.GaussianFit"
+            )
+        self.panel = panel
+        self.upper, self.lower = figure.subplots(
+            2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 1], "hspace": 0.06}
+        )
+        self.groups = _groups(panel, np.size(fit.data))
+        self.x = (
+            np.arange(np.size(fit.data)) if panel.x is None else np.asarray(panel.x)
+        )
+        self._draw_data(fit)
+        self._draw_lines(fit)
+        self.update(fit)
+
+    @property
+    def artists(self) -> list:
+        """What `update` changes."""
+        return [*self.lines, *self.points]
+
+    def _draw_data(self, fit: Any) -> None:
+        data = np.asarray(fit.data)
+        noise = getattr(fit, "noise", None)
+        noise = None if noise is None else np.broadcast_to(noise, data.shape)
+        for colour, (name, rows) in zip(_colours(), self.groups, strict=False):
+            self.upper.errorbar(
+                self.x[rows],
+                data[rows],
+                None if noise is None else noise[rows],
+                fmt="o",
+                ms=4 if len(data) < 200 else 2,
+                lw=1,
+                color=colour,
+                label=name,
+                alpha=0.9 if len(data) < 200 else 0.5,
+            )
+        for axes in (self.upper, self.lower):
+            tidy(axes)
+        self.upper.set_xscale(self.panel.xscale)
+        self.upper.set_yscale(self.panel.yscale)
+        self.upper.set_ylabel(self.panel.ylabel)
+        self.lower.set_xlabel(self.panel.xlabel)
+        self.lower.set_ylabel(r"residual [$\sigma$]")
+        self.lower.axhline(0.0, color=GREY, lw=1)
+        self.upper.set_ylim(self.upper.get_ylim())  # the model must not move the axes
+        if self.panel.curve_x is not None:
+            self.upper.set_xlim(np.min(self.panel.curve_x), np.max(self.panel.curve_x))
+        self.upper.set_xlim(self.upper.get_xlim())
+        self.lower.set_ylim(-RESIDUAL_LIMITS[0], RESIDUAL_LIMITS[0])
+
+    def _draw_lines(self, fit: Any) -> None:
+        curves = self.curves(fit)
+        colours = _colours() if len(curves) > 1 else iter([BEST])
+        self.lines = [
+            self.upper.plot(x, y, color=colour, lw=1.8, zorder=3)[0]
+            for colour, (x, y) in zip(colours, curves, strict=False)
+        ]
+        self.points = [
+            self.lower.plot([], [], "o", ms=3, color=colour)[0]
+            for colour, _ in zip(_colours(), self.groups, strict=False)
+        ]
+        if len(self.groups) > 1:
+            self.upper.legend(frameon=False, fontsize=8, ncols=2)
+
+    def curves(self, fit: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return the abscissa and the model of each group.
+
+        The model may have a leading axis of draws. Without a ``curve`` it is taken at
+        the data, in the order of their abscissa.
+        """
+        curve = getattr(fit, "curve", None)
+        if curve is not None and self.panel.curve_x is not None:
+            x = np.asarray(self.panel.curve_x)
+            if len(self.groups) == 1:
+                return [(x, np.asarray(curve))]
+            rows = np.moveaxis(np.asarray(curve), -2, 0)
+            return [(x, row) for row in rows]
+        model = np.asarray(fit.model)
+        ordered = [rows[np.argsort(self.x[rows])] for _, rows in self.groups]
+        return [(self.x[rows], model[..., rows]) for rows in ordered]
+
+    def update(self, fit: Any) -> bool:
+        """Move the model and the residuals to another fit.
+
+        Returns
+        -------
+        bool
+            Whether the axes changed too, so that a kept background is stale.
+        """
+        for line, (x, y) in zip(self.lines, self.curves(fit), strict=True):
+            line.set_data(x, y)
+        residuals = _residuals(fit)
+        for points, (_, rows) in zip(self.points, self.groups, strict=True):
+            points.set_data(self.x[rows], residuals[rows])
+        finite = np.abs(residuals[np.isfinite(residuals)])
+        largest = finite.max(initial=0.0)
+        limit = next((e for e in RESIDUAL_LIMITS if e >= largest), RESIDUAL_LIMITS[-1])
+        changed = limit != self.lower.get_ylim()[1]
+        self.lower.set_ylim(-limit, limit)
+        return changed
+
+    def add_band(self, fits: Any, mass: float = 0.68) -> None:
+        """Shade the central ``mass`` of the models of a batch of fits."""
+        tails = (0.5 - mass / 2, 0.5 + mass / 2)
+        for line, (x, y) in zip(self.lines, self.curves(fits), strict=True):
+            low, high = np.quantile(y, tails, axis=0)
+            self.upper.fill_between(
+                x, low, high, color=line.get_color(), alpha=0.22, lw=0, zorder=1
+            )
+
+    def add_best(self, fit: Any) -> None:
+        """Add the model of the best fit, dashed."""
+        for x, y in self.curves(fit):
+            self.upper.plot(x, y, color="#111827", lw=0.9, ls="--", zorder=4)
+
+
+def _colours() -> Any:
+    while True:
+        yield from COLOURS
+
+
+def _groups(panel: Panel, size: int) -> list[tuple[str | None, np.ndarray]]:
+    if panel.groups is None:
+        return [(None, np.arange(size))]
+    names = np.asarray(panel.groups).astype(str)
+    order = list(dict.fromkeys(names))
+    return [(name, np.flatnonzero(names == name)) for name in order]
+
+
+def _residuals(fit: Any) -> np.ndarray:
+    if hasattr(fit, "residuals"):
+        return np.asarray(fit.residuals)
+    return np.asarray(fit.data) - np.asarray(fit.model)

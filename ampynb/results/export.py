@@ -1,0 +1,145 @@
+"""From a result to ArviZ's groups."""
+
+from __future__ import annotations
+
+import functools
+import json
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from ampynb.results.inference_data import container_from
+
+if TYPE_CHECKING:
+    from ampynb.analysis.posterior import Posterior
+    from ampynb.results.result import Result
+
+__all__ = ["inference_data"]
+
+PRIOR_DRAWS = 1000
+MOST_BYTES = 200 * 2**20
+BATCH = 1000
+
+
+def inference_data(result: Result) -> Any:
+    """Return a result as ArviZ's container.
+
+    Groups: ``posterior``, ``sample_stats``, ``prior``, those of the warm-up, and where
+    the analysis returns a fit ``observed_data``, ``constant_data``, ``log_likelihood``
+    and ``posterior_predictive``. The last two hold one number for each draw and datum;
+    they are left out where that is more than 200 MiB, and an attribute says so.
+    """
+    model = result.model
+    prior = np.asarray(model.sample_prior(jax.random.key(result.seed), PRIOR_DRAWS))
+    groups = {
+        "posterior": _variables(model, result.draws),
+        "sample_stats": _stats(result.stats),
+        "prior": _variables(model, prior[:, None]),
+    }
+    if len(result.warmup):
+        groups["warmup_posterior"] = _variables(model, result.warmup)
+        groups["warmup_sample_stats"] = _stats(result.warmup_stats)
+    data, omitted = _data_groups(result)
+    rows = [row for row in model.rows if row.kind == "free"]
+    return container_from(
+        groups | data,
+        dims={
+            row.name: [f"{row.name}_dim_{i}" for i in range(len(row.shape))]
+            for row in rows
+            if row.shape
+        },
+        coords={},
+        attributes=_attributes(result) | omitted,
+        variable_attributes={
+            row.name: {"units": row.unit, "long_name": row.label or row.name}
+            for row in rows
+        },
+    )
+
+
+def _variables(model: Any, position: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the free parameters as (chain, draw, ...) arrays."""
+    chains = np.moveaxis(position, 1, 0)
+    return {
+        row.name: chains[..., row.span].reshape(*chains.shape[:2], *row.shape)
+        for row in model.rows
+        if row.kind == "free"
+    }
+
+
+def _stats(stats: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: np.moveaxis(values, 1, 0) for name, values in stats.items()}
+
+
+def _attributes(result: Result) -> dict[str, Any]:
+    from ampynb import __version__
+
+    algorithm = result.algorithm
+    settings = {
+        "nwalkers": algorithm.nwalkers,
+        "burn": algorithm.burn,
+        "iterations": algorithm.iterations,
+    }
+    return {
+        "inference_library": "ampynb",
+        "inference_library_version": __version__,
+        "sampler": algorithm.name,
+        "settings": json.dumps(settings),
+        "seed": result.seed,
+        "sampling_time": result.seconds,
+        "stop_reason": result.reason,
+    }
+
+
+def _data_groups(result: Result) -> tuple[dict, dict]:
+    """Return the groups that a fit gives, and attributes that say what is missing."""
+    analysis = result.analysis
+    if not analysis.has_fit or not len(result.draws):
+        return {}, {}
+    fit = analysis.fit_from(result.max_log_likelihood())
+    if not hasattr(fit, "data"):
+        return {}, {}
+    groups: dict = {"observed_data": {"data": np.asarray(fit.data)}}
+    noise = getattr(fit, "noise", None)
+    if noise is not None and np.shape(noise):
+        groups["constant_data"] = {"noise": np.asarray(noise)}
+    if not (analysis.use_jax and hasattr(fit, "predict")):
+        return groups, {}
+    if np.size(fit.data) * len(result.flat_draws) * 8 > MOST_BYTES:
+        left_out = "log_likelihood and posterior_predictive: over 200 MiB each"
+        return groups, {"left_out": left_out}
+    pointwise, predicted = _by_draw(result.posterior, result.flat_draws, result.seed)
+    shape = result.draws.shape[:2]
+    for group, values in (
+        ("log_likelihood", pointwise),
+        ("posterior_predictive", predicted),
+    ):
+        by_step = values.reshape(*shape, *values.shape[1:])
+        groups[group] = {"data": np.moveaxis(by_step, 1, 0)}
+    return groups, {}
+
+
+def _by_draw(
+    posterior: Posterior, vectors: np.ndarray, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return each draw's pointwise log likelihood and one data set it predicts."""
+    keys = jax.random.split(jax.random.key(seed), len(vectors))
+    padded = -(-len(vectors) // BATCH) * BATCH
+    # Batches of one size: one compilation whatever the number of draws.
+    index = np.minimum(np.arange(padded), len(vectors) - 1).reshape(-1, BATCH)
+    parts = [jax.device_get(_evaluate(posterior, vectors[i], keys[i])) for i in index]
+    pointwise, predicted = (
+        np.concatenate(p)[: len(vectors)] for p in zip(*parts, strict=True)
+    )
+    return pointwise, predicted
+
+
+@jax.jit
+def _evaluate(posterior: Posterior, vectors: jax.Array, keys: jax.Array) -> tuple:
+    return jax.vmap(functools.partial(_evaluate_one, posterior))(vectors, keys)
+
+
+def _evaluate_one(posterior: Posterior, vector: jax.Array, key: jax.Array) -> tuple:
+    fit = posterior.analysis.fit_from(posterior.model.instance_from_vector(vector))
+    return fit.pointwise_log_likelihood, fit.predict(key)

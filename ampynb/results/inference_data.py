@@ -1,0 +1,105 @@
+"""The only place that knows ArviZ: its containers and its diagnostics.
+
+ArviZ 0.2x (Python 3.11) keeps groups in ``InferenceData``, ArviZ 1.x (Python 3.12 and
+later) in xarray's ``DataTree``. Outside this module there are xarray datasets only.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+__all__ = ["container_from", "effective_sample_size", "r_hat", "save", "to_dataset"]
+
+
+def _arviz() -> Any:
+    """Import ArviZ (seconds), without its yearly note on the next release."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        import arviz
+    return arviz
+
+
+def _has_data_tree() -> bool:
+    return int(importlib.metadata.version("arviz").split(".")[0]) >= 1
+
+
+def container_from(
+    groups: Mapping[str, Mapping[str, np.ndarray]],
+    *,
+    dims: Mapping[str, list[str]],
+    coords: Mapping[str, Any],
+    attributes: Mapping[str, Any],
+    variable_attributes: Mapping[str, Mapping[str, str]],
+) -> Any:
+    """Make an ArviZ container.
+
+    Parameters
+    ----------
+    groups : dict of group to dict of variable to array
+        Arrays of sampled groups begin with the axes (chain, draw).
+    dims, coords
+        Names of the further axes of a variable, and their coordinates.
+    attributes : dict
+        Of the whole container.
+    variable_attributes : dict of variable to dict
+        As ``units`` and ``long_name``.
+
+    Returns
+    -------
+    arviz.InferenceData or xarray.DataTree
+    """
+    arviz = _arviz()
+    named = {"dims": dict(dims), "coords": dict(coords)}
+    if _has_data_tree():
+        data = arviz.from_dict(dict(groups), attrs={"/": dict(attributes)}, **named)
+    else:
+        data = arviz.from_dict(
+            **groups, attrs=dict(attributes), save_warmup=True, **named
+        )
+    for group in groups:
+        for name in groups[group]:
+            data[group][name].attrs.update(variable_attributes.get(name, {}))
+    return data
+
+
+def to_dataset(container: Any, group: str) -> xr.Dataset:
+    """Return one group of a container as a dataset, whatever the container."""
+    found = container[group]
+    return found.to_dataset() if isinstance(found, xr.DataTree) else found
+
+
+def save(container: Any, path: str) -> None:
+    """Write a container to a NetCDF file."""
+    container.to_netcdf(path, engine="h5netcdf")
+
+
+def r_hat(draws: np.ndarray) -> np.ndarray:
+    """Return the rank-normalised split R-hat, (ndim,), of (n, chain, ndim) draws.
+
+    Source: Vehtari et al. 2021, Bayesian Analysis 16, 667. NaN for a single chain.
+    """
+    if draws.shape[1] < 2:
+        return np.full(draws.shape[-1], np.nan)
+    return _by_element("rhat", draws)
+
+
+def effective_sample_size(draws: np.ndarray, method: str = "bulk") -> np.ndarray:
+    """Return the effective sample size, (ndim,), of (n, chain, ndim) draws.
+
+    ``method`` is ``"bulk"`` or ``"tail"`` (Vehtari et al. 2021).
+    """
+    return _by_element("ess", draws, method=method)
+
+
+def _by_element(function: str, draws: np.ndarray, **options: Any) -> np.ndarray:
+    if draws.shape[0] < 4:
+        return np.full(draws.shape[-1], np.nan)
+    dataset = xr.Dataset({"x": (("chain", "draw", "i"), np.moveaxis(draws, 1, 0))})
+    answer = getattr(_arviz(), function)(dataset, **options)
+    return np.asarray(answer["x"])

@@ -1,0 +1,247 @@
+"""What a run leaves: draws, and everything that is made of them."""
+
+from __future__ import annotations
+
+import functools
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ampynb.algorithms.algorithm import SAMPLING, WARMUP, Algorithm, Draws
+from ampynb.analysis.posterior import Posterior
+from ampynb.results.diagnostics import summary_columns, verdict
+from ampynb.results.export import inference_data
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ampynb.plots.figure import NotebookFigure
+    from ampynb.results.history import History
+
+__all__ = ["Result"]
+
+FEWEST_DRAWS = 4  # of each walker, for a table
+
+
+class Result:
+    """Draws from a posterior, whole or as far as the run came.
+
+    Attributes
+    ----------
+    posterior : Posterior
+    algorithm : Algorithm
+    seed : int
+    seconds : float
+        Computing time, compilation included [s].
+    reason : str
+        Why the run ended: ``"completed"``, ``"stopped"``, ``"failed"``, or
+        ``"running"`` for a look at a run that goes on.
+    warmup, draws : array, (n_draws, nwalkers, ndim) [model units]
+        Draws of the burn-in, and after it.
+    warmup_stats, stats : dict of str to array, (n_draws, nwalkers)
+    """
+
+    def __init__(
+        self,
+        posterior: Posterior,
+        algorithm: Algorithm,
+        history: History,
+        *,
+        seed: int,
+        seconds: float,
+        reason: str,
+    ):
+        self.posterior, self.algorithm = posterior, algorithm
+        self.seed, self.seconds, self.reason = seed, seconds, reason
+        nothing = np.zeros((0, algorithm.nwalkers, posterior.model.ndim))
+        warmup = history.draws(WARMUP) or Draws(nothing, {}, WARMUP)
+        draws = history.draws(SAMPLING) or Draws(nothing, {}, SAMPLING)
+        self.warmup, self.warmup_stats = warmup.position, warmup.stats
+        self.draws, self.stats = draws.position, draws.stats
+
+    @property
+    def model(self) -> Any:
+        """The model that was fitted."""
+        return self.posterior.model
+
+    @property
+    def analysis(self) -> Any:
+        """The analysis that was fitted."""
+        return self.posterior.analysis
+
+    @property
+    def flat_draws(self) -> np.ndarray:
+        """All draws after the burn-in, (n_draws * nwalkers, ndim) [model units]."""
+        return self.draws.reshape(-1, self.model.ndim)
+
+    # Points
+
+    def max_log_likelihood(self) -> Any:
+        """Return the instance with the highest log likelihood among the draws."""
+        return self.model.instance_from_vector(self._best()[0])
+
+    @property
+    def log_likelihood(self) -> float:
+        """The highest log likelihood among the draws."""
+        return self._best()[1]
+
+    def _best(self) -> tuple[np.ndarray, float]:
+        some = len(self.draws) > 0
+        position, stats = (
+            (self.draws, self.stats) if some else (self.warmup, self.warmup_stats)
+        )
+        if len(position) == 0:
+            raise ValueError(self._no_draws("a draw"))
+        flat = stats["log_likelihood"].ravel()
+        best = int(np.argmax(flat))
+        return position.reshape(-1, self.model.ndim)[best], float(flat[best])
+
+    def median(self) -> Any:
+        """Return the instance at the median of each parameter."""
+        self._need_draws()
+        return self.model.instance_from_vector(np.median(self.flat_draws, axis=0))
+
+    def sample(self, n: int, seed: int = 0) -> np.ndarray:
+        """Return ``n`` draws at random, (n, ndim) [model units]."""
+        self._need_draws()
+        chosen = np.random.default_rng(seed).integers(len(self.flat_draws), size=n)
+        return self.flat_draws[chosen]
+
+    def _need_draws(self) -> None:
+        if len(self.draws) == 0:
+            raise ValueError(self._no_draws("draws of the posterior"))
+
+    def _no_draws(self, wanted: str) -> str:
+        return (
+            f"expected {wanted}; got {len(self.draws)}: the run {self.reason} after "
+            f"{len(self.warmup)} steps of burn-in; run it longer"
+        )
+
+    # Tables
+
+    @functools.cached_property
+    def _columns(self) -> dict[str, np.ndarray]:
+        self._need_draws()
+        return summary_columns(self.draws, self.algorithm.independent_chains)
+
+    def summary(self) -> pd.DataFrame:
+        """Return the posterior table, one row for each element of the vector.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``unit, mean, sd, q05, median, q95, mcse_mean, ess_bulk, ess_tail,
+            r_hat``, and ``tau`` [steps] for ensembles. R-hat of an ensemble takes its
+            walkers for chains: it can show that a run has not converged, not that it
+            has.
+        """
+        import pandas as pd
+
+        table = pd.DataFrame(self._columns, index=self.model.names)
+        table.insert(0, "unit", self.model.units)
+        return table
+
+    def verdict(self) -> list[str]:
+        """Return what speaks against these draws, in words; empty where nothing."""
+        if len(self.draws) < FEWEST_DRAWS:
+            return [self._no_draws(f"{FEWEST_DRAWS} draws of each walker or more")]
+        return verdict(
+            self._columns, self.model.names, len(self.draws), self.divergences
+        )
+
+    @property
+    def divergences(self) -> int:
+        """Number of divergent transitions after the warm-up."""
+        return int(np.sum(self.stats.get("diverging", 0)))
+
+    # ArviZ
+
+    @functools.cached_property
+    def idata(self) -> Any:
+        """ArviZ's container: `InferenceData` (0.2x) or `DataTree` (1.x)."""
+        return inference_data(self)
+
+    def to_netcdf(self, path: str | Path) -> Path:
+        """Write `idata` to a NetCDF file, which ArviZ reads, and return its path."""
+        from ampynb.results.inference_data import save
+
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save(self.idata, str(path))
+        return path
+
+    # Pictures
+
+    def corner(self, parameters: Any = None, **options: Any) -> NotebookFigure:
+        """Draw the corner plot; see `ampynb.corner` for the options."""
+        from ampynb.plots.corner import corner
+
+        self._need_draws()
+        return corner(self, parameters, **options)
+
+    def trace(self, parameters: Any = None) -> NotebookFigure:
+        """Draw the chains, burn-in shaded, and the distributions beside them."""
+        from ampynb.plots.corner import axis_label
+        from ampynb.plots.figure import NotebookFigure
+        from ampynb.plots.trace import plot_trace
+
+        names = self.model.names
+        chosen = [names.index(name) for name in parameters or names]
+        figure = NotebookFigure(figsize=(9, 1.2 * len(chosen) + 0.6))
+        position = np.concatenate([self.warmup, self.draws])[..., chosen]
+        if len(position) == 0:
+            raise ValueError(self._no_draws("a draw"))
+        labels = [axis_label(self.model, element) for element in chosen]
+        plot_trace(figure, position, labels, warmup=len(self.warmup))
+        return figure
+
+    def plot_fit(self, n: int = 200, mass: float = 0.68) -> NotebookFigure:
+        """Draw the median fit, the best one dashed, a band and the residuals.
+
+        Parameters
+        ----------
+        n : int
+            Posterior draws that the band is made of.
+        mass : float
+            Share of their models that the band holds.
+        """
+        from ampynb.plots.figure import NotebookFigure
+        from ampynb.plots.fit import FitPanels
+
+        analysis = self.analysis
+        figure = NotebookFigure(figsize=(8, 5.5))
+        fit = analysis.fit_for_visualization(self.median())
+        panels = FitPanels(figure, analysis.panel(), fit)
+        panels.add_band(analysis.fits_for_visualization(self._instances(n)), mass)
+        panels.add_best(analysis.fit_for_visualization(self.max_log_likelihood()))
+        return figure
+
+    def _instances(self, n: int) -> Any:
+        import jax
+
+        return jax.vmap(self.model.instance_from_vector)(self.sample(n))
+
+    # Views
+
+    def _headline(self) -> str:
+        shape = " x ".join(map(str, self.draws.shape[:2]))
+        return (
+            f"{self.algorithm.name}, {self.reason}: {shape} draws of "
+            f"{self.model.ndim} parameters in {self.seconds:.1f} s"
+        )
+
+    def __repr__(self) -> str:
+        lines = [f"Result of {self._headline()}"]
+        if len(self.draws) >= FEWEST_DRAWS:
+            lines.append(self.summary().round(4).to_string())
+        return "\n".join([*lines, *self.verdict()])
+
+    def _repr_html_(self) -> str:
+        table = ""
+        if len(self.draws) >= FEWEST_DRAWS:
+            table = self.summary().to_html(float_format="{:.4g}".format, border=0)
+        told = "".join(f"<div>⚠ {escape(line)}</div>" for line in self.verdict())
+        fine = "<div>✓ nothing speaks against these draws</div>"
+        return f"<b>{escape(self._headline())}</b>{table}{told or fine}"
