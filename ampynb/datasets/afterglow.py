@@ -10,6 +10,14 @@ import numpy as np
 
 __all__ = ["AfterglowData", "load_gw170817"]
 
+BAND_NAMES = {
+    2.418e17: "1 keV",
+    5.09e14: "F606W",
+    3.73e14: "F814W",
+    6e9: "6 GHz",
+    3e9: "3 GHz",
+}
+
 
 @dataclass(frozen=True)
 class AfterglowData:
@@ -40,20 +48,27 @@ class AfterglowData:
         return len(self.time)
 
     @property
-    def bands(self) -> np.ndarray:
-        """The distinct observing frequencies, ascending, (n_bands,) [Hz]."""
-        return np.unique(self.frequency)
+    def band(self) -> np.ndarray:
+        """The name of each row's band, (n_obs,)."""
+        return np.array([BAND_NAMES[value] for value in self.frequency])
+
+    @property
+    def bands(self) -> dict[str, float]:
+        """The frequency of each band [Hz], in the order of the rows."""
+        return {BAND_NAMES[value]: float(value) for value in self.frequency}
 
     def _repr_html_(self) -> str:
         rows = "".join(
-            f"<tr><td>{band:.4g}</td><td>{np.sum(self.frequency == band)}</td>"
-            f"<td>{self.time[self.frequency == band].min():.4g} to "
-            f"{self.time[self.frequency == band].max():.4g}</td></tr>"
-            for band in self.bands
+            f"<tr><td>{name}</td><td>{frequency:.4g}</td>"
+            f"<td>{np.sum(self.band == name)}</td>"
+            f"<td>{self.time[self.band == name].min():.4g} to "
+            f"{self.time[self.band == name].max():.4g}</td></tr>"
+            for name, frequency in self.bands.items()
         )
         return (
             f"<b>{escape(self.name)}</b>: {len(self)} detections<table><tr>"
-            "<th>frequency [Hz]</th><th>detections</th><th>time [d]</th></tr>"
+            "<th>band</th><th>frequency [Hz]</th><th>detections</th>"
+            "<th>time [d]</th></tr>"
             f"{rows}</table><small>{escape(self.source)}</small>"
         )
 

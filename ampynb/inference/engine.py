@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -173,10 +174,14 @@ class InferenceEngine:
                 reason=reason,
             )
 
-        return Run(closing_pool(loop, pool), history, make_result)
+        return Run(posterior, closing_pool(loop, pool), history, make_result)
 
     def __repr__(self) -> str:
         return f"InferenceEngine({self.posterior!r}, seed={self.seed})"
+
+    def _repr_html_(self) -> str:
+        head = escape(f"InferenceEngine of {self.analysis!r}, seed {self.seed}")
+        return f"<div>{head}</div>{self.model._repr_html_()}"
 
 
 def _check_counts(counts: Mapping[str, int]) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from html import escape
 from typing import Any, Protocol
 
+from ampynb.analysis.posterior import Posterior
 from ampynb.inference.events import (
     Advanced,
     Event,
@@ -101,17 +102,20 @@ class Run:
 
     Attributes
     ----------
+    posterior : Posterior
+        What is sampled.
     history : History
         The draws so far.
     """
 
     def __init__(
         self,
+        posterior: Posterior,
         loop: Generator[Event, Command, None],
         history: History,
         make_result: Callable[[float, str], Result],
     ):
-        self.history = history
+        self.posterior, self.history = posterior, history
         self._loop, self._make_result = loop, make_result
         self._renderers: list[Renderer] = []
         self._status = RunStatus()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from html import escape
 from typing import Any
 
 import jax
@@ -56,6 +57,13 @@ class Instance:
     def __repr__(self) -> str:
         values = (f"{name}={_short(value)}" for name, value in self.__dict__.items())
         return f"Instance({', '.join(values)})"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{escape(name)}</td><td>{escape(_short(value))}</td></tr>"
+            for name, value in self.__dict__.items()
+        )
+        return f"<table><tr><th>name</th><th>value</th></tr>{rows}</table>"
 
     def tree_flatten_with_keys(self) -> tuple[list, tuple[str, ...]]:
         """Return the values with their names as key paths."""

@@ -12,6 +12,7 @@ from ampynb.plots.figure import BEST, COLOURS, GREY, tidy
 
 __all__ = ["FitPanels", "is_drawable"]
 
+MANY_POINTS = 200
 RESIDUAL_LIMITS = (4.0, 10.0, 40.0, 200.0, 1e3, 1e4, 1e6)
 
 
@@ -64,17 +65,18 @@ class FitPanels:
         data = np.asarray(fit.data)
         noise = getattr(fit, "noise", None)
         noise = None if noise is None else np.broadcast_to(noise, data.shape)
+        few = len(data) < MANY_POINTS
         for colour, (name, rows) in zip(_colours(), self.groups, strict=False):
             self.upper.errorbar(
                 self.x[rows],
                 data[rows],
                 None if noise is None else noise[rows],
                 fmt="o",
-                ms=4 if len(data) < 200 else 2,
-                lw=1,
+                ms=4 if few else 2,
+                elinewidth=1 if few else 0.4,
                 color=colour,
                 label=name,
-                alpha=0.9 if len(data) < 200 else 0.5,
+                alpha=0.9 if few else 0.5,
             )
         for axes in (self.upper, self.lower):
             tidy(axes)
@@ -88,7 +90,7 @@ class FitPanels:
         if self.panel.curve_x is not None:
             self.upper.set_xlim(np.min(self.panel.curve_x), np.max(self.panel.curve_x))
         self.upper.set_xlim(self.upper.get_xlim())
-        self.lower.set_ylim(-RESIDUAL_LIMITS[0], RESIDUAL_LIMITS[0])
+        self._set_residual_limit(RESIDUAL_LIMITS[0])
 
     def _draw_lines(self, fit: Any) -> None:
         curves = self.curves(fit)
@@ -98,7 +100,13 @@ class FitPanels:
             for colour, (x, y) in zip(colours, curves, strict=False)
         ]
         self.points = [
-            self.lower.plot([], [], "o", ms=3, color=colour)[0]
+            self.lower.plot(
+                [],
+                [],
+                "o",
+                ms=3 if np.size(fit.data) < MANY_POINTS else 1.5,
+                color=colour,
+            )[0]
             for colour, _ in zip(_colours(), self.groups, strict=False)
         ]
         if len(self.groups) > 1:
@@ -138,8 +146,13 @@ class FitPanels:
         largest = finite.max(initial=0.0)
         limit = next((e for e in RESIDUAL_LIMITS if e >= largest), RESIDUAL_LIMITS[-1])
         changed = limit != self.lower.get_ylim()[1]
-        self.lower.set_ylim(-limit, limit)
+        if changed:
+            self._set_residual_limit(limit)
         return changed
+
+    def _set_residual_limit(self, limit: float) -> None:
+        self.lower.set_ylim(-limit, limit)
+        self.lower.set_yticks([-limit / 2, 0.0, limit / 2])
 
     def add_band(self, fits: Any, mass: float = 0.68) -> None:
         """Shade the central ``mass`` of the models of a batch of fits."""

@@ -1,0 +1,1 @@
+"""The notebook face; nothing else imports it at module level."""
