@@ -104,8 +104,7 @@ def _need(command: str, *modules: str) -> None:
     missing = [name for name in modules if importlib.util.find_spec(name) is None]
     if missing:
         raise CommandError(
-            f"'ampynb {command}' needs {' and '.join(missing)}, which "
-            f"{'is' if len(missing) == 1 else 'are'} not installed; run "
+            f"'ampynb {command}' needs {', '.join(missing)}, not installed here; run "
             "pip install 'ampynb[lab]'"
         )
 
@@ -262,7 +261,7 @@ class Progress:
             terminal = sys.stdout.isatty()
             self._renderer = (ProgressBar if terminal else Lines)(sys.stdout)
             steps = event.burn + event.iterations
-            self.say(f"  {event.sampler}: {event.nwalkers} walkers, {steps} steps")
+            self.say(f"  {event.sampler}: {event.nwalkers} x {steps} steps")
         if self._renderer is not None:
             self._renderer.show(event)
 
@@ -298,14 +297,8 @@ async def _run_cells(document: Any, folder: Path, log: Path, progress: Progress)
     from nbclient import NotebookClient
     from nbclient.exceptions import CellControlSignal, DeadKernelError
 
-    task = asyncio.current_task()
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
-
-    def on_start(notebook: Any) -> None:
-        # nbclient's own handler does not tell Ctrl-C from a kernel that has died.
-        if sys.platform != "win32":
-            task.get_loop().add_signal_handler(signal.SIGINT, task.cancel)
-
     client = NotebookClient(
         document,
         kernel_name="python3",
@@ -313,12 +306,14 @@ async def _run_cells(document: Any, folder: Path, log: Path, progress: Progress)
         resources={"metadata": {"path": str(folder)}},
         extra_arguments=["--log-level=ERROR"],
         shutdown_kernel="immediate",
-        on_notebook_start=on_start,
         on_cell_execute=progress.cell,
     )
     # Without folders to look in, python3 is the interpreter that runs this.
     specs = KernelSpecManager(kernel_dirs=[])
     client.create_kernel_manager().kernel_spec_manager = specs
+    if sys.platform != "win32":
+        # It replaces nbclient's handler, which leaves half a kernel behind.
+        loop.call_soon(loop.add_signal_handler, signal.SIGINT, task.cancel)
     try:
         await client.async_execute(env={**os.environ, "AMPYNB_EVENT_LOG": str(log)})
     except (CellControlSignal, DeadKernelError, asyncio.CancelledError) as error:
@@ -388,9 +383,9 @@ def _print_files(folder: Path, begun: float, progress: Progress) -> None:
     clock_step = 2  # seconds, of the coarsest file systems
     progress.say(f"\nwritten to {folder}:")
     for path in sorted(folder.rglob("*")):
-        status = path.stat()
-        if path.is_file() and status.st_mtime >= begun - clock_step:
-            progress.say(f"  {_size(status.st_size)}  {path.relative_to(folder)}")
+        if path.is_file() and path.stat().st_mtime >= begun - clock_step:
+            size = _size(path.stat().st_size)
+            progress.say(f"  {size}  {path.relative_to(folder)}")
 
 
 def _size(count: float) -> str:

@@ -58,8 +58,9 @@ class RunStatus:
     Attributes
     ----------
     state : str
-        ``"compiling"``, ``"warmup"``, ``"sampling"``, ``"paused"``, ``"stopping"``,
-        ``"completed"``, ``"stopped"`` or ``"failed"``.
+        ``"compiling"``, ``"warmup"``, ``"sampling"``, ``"pausing"`` until the present
+        chunk of steps is done and then ``"paused"``, ``"stopping"``, ``"completed"``,
+        ``"stopped"`` or ``"failed"``.
     phase : str
         The phase of the last steps.
     step, total : int
@@ -122,7 +123,7 @@ class Run:
         self._pace: list[tuple[float, int]] = []
         self._may_go, self._ended = threading.Event(), threading.Event()
         self._may_go.set()
-        self._stopping = False
+        self._stopping = self._held = False
         self._error: Exception | None = None
         self._result: Result | None = None
 
@@ -146,7 +147,7 @@ class Run:
         try:
             self._note(next(self._loop))
             while True:
-                self._may_go.wait()
+                self._hold()
                 command = Command.STOP if self._stopping else Command.CONTINUE
                 self._note(self._loop.send(command))
         except StopIteration:
@@ -158,6 +159,12 @@ class Run:
             self._note(Failed(name, text, status.step, status.seconds))
         finally:
             self._ended.set()
+
+    def _hold(self) -> None:
+        """Wait here while the run is paused."""
+        self._held = not self._may_go.is_set()
+        self._may_go.wait()
+        self._held = False
 
     def _note(self, event: Event) -> None:
         self._status = self._status_after(event)
@@ -292,9 +299,10 @@ class Run:
         status = self._status
         if status.ended:
             return status
-        held = "stopping" if self._stopping else "paused"
-        if self._stopping or not self._may_go.is_set():
-            return replace(status, state=held)
+        if self._stopping:
+            return replace(status, state="stopping")
+        if not self._may_go.is_set():
+            return replace(status, state="paused" if self._held else "pausing")
         return status
 
     @property

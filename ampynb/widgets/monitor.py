@@ -29,6 +29,7 @@ SIGNS = {  # of shapes that every font has
     "compiling": "○",
     "warmup": "◐",
     "sampling": "●",
+    "pausing": "‖",
     "paused": "‖",
     "stopping": "■",
     "completed": "✓",
@@ -185,11 +186,11 @@ class RunMonitor:
         text = _numbers_html(status.state, told, self._lines(status))
         if text != self.numbers.value:
             self.numbers.value = text
-        self.buttons["Pause"].disabled = status.state in ("paused", "stopping") or (
-            status.ended
-        )
-        self.buttons["Resume"].disabled = status.state != "paused"
-        self.buttons["Stop"].disabled = status.state == "stopping" or status.ended
+        ending = status.ended or status.state == "stopping"
+        held = status.state in ("pausing", "paused")
+        self.buttons["Pause"].disabled = ending or held
+        self.buttons["Resume"].disabled = not held
+        self.buttons["Stop"].disabled = ending
 
     def _lines(self, status: RunStatus) -> Iterator[tuple[str, str]]:
         """Yield the monitor's numbers, name and text."""
