@@ -104,12 +104,12 @@ class Analysis:
         """
         if not self.use_jax_for_visualization:
             leaves, structure = jax.tree_util.tree_flatten(instances)
-            points = zip(*leaves, strict=True)
+            points = zip(*(np.asarray(leaf) for leaf in leaves), strict=True)
             fits = [
                 Bundle(self.fit_from(jax.tree_util.tree_unflatten(structure, point)))
                 for point in points
             ]
-            return jax.tree_util.tree_map(lambda *a: np.stack(a), *fits).value()
+            return jax.tree_util.tree_map(lambda *each: np.stack(each), *fits).value()
         bundles = _bundle_analysis(self), Bundle(_as_arrays(instances), numbers=True)
         return jax.device_get(_fits(*bundles)).value()
 

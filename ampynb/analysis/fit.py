@@ -7,17 +7,18 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.scipy import stats
-from jax.scipy.special import gammaln
+import jax.scipy.special
+import numpy as np
+import scipy.special
 
 __all__ = ["GaussianFit", "PoissonFit", "StudentTFit"]
 
 
 def _check_shapes(**arrays: Any) -> None:
     """Raise where arrays that belong together differ in shape."""
-    shapes = {name: jnp.shape(array) for name, array in arrays.items()}
+    shapes = {name: np.shape(array) for name, array in arrays.items()}
     try:
-        broadcast = jnp.broadcast_shapes(*shapes.values())
+        broadcast = np.broadcast_shapes(*shapes.values())
     except ValueError:
         broadcast = None
     if broadcast != shapes["data"]:
@@ -28,8 +29,25 @@ def _check_shapes(**arrays: Any) -> None:
         )
 
 
-def _used(pointwise: jax.Array, mask: Any) -> jax.Array:
-    return pointwise if mask is None else jnp.where(mask, pointwise, 0.0)
+def _library(*values: Any) -> tuple[Any, Any]:
+    """Return JAX's arrays and special functions, or NumPy's where no value is JAX's.
+
+    A likelihood in NumPy stays in NumPy, and pays for no dispatch to JAX.
+    """
+    if any(isinstance(value, jax.Array) for value in values):
+        return jnp, jax.scipy.special
+    return np, scipy.special
+
+
+def _unmasked(data: Any, model: Any, mask: Any) -> Any:
+    """Return the data, the model where masked: NaN there would spoil gradients."""
+    xp, _ = _library(data, model, mask)
+    return data if mask is None else xp.where(mask, data, model)
+
+
+def _used(pointwise: Any, mask: Any) -> Any:
+    xp, _ = _library(pointwise, mask)
+    return pointwise if mask is None else xp.where(mask, pointwise, 0.0)
 
 
 @dataclass(frozen=True)
@@ -66,31 +84,35 @@ class GaussianFit:
             _check_shapes(data=self.data, noise=self.noise, model=self.model)
 
     @property
-    def residuals(self) -> jax.Array:
+    def residuals(self) -> Any:
         """(data - model) / noise, of the data's shape; 0 where masked."""
-        return _used((self.data - self.model) / self.noise, self.mask)
+        data = _unmasked(self.data, self.model, self.mask)
+        return (data - self.model) / self.noise
 
     @property
-    def pointwise_log_likelihood(self) -> jax.Array:
+    def pointwise_log_likelihood(self) -> Any:
         """Log likelihood of each datum, of the data's shape; 0 where masked."""
-        density = stats.norm.logpdf(self.data, self.model, self.noise)
+        xp, special = _library(self.data, self.model, self.noise)
+        data = _unmasked(self.data, self.model, self.mask)
+        scaled = (data - self.model) / self.noise
+        density = -0.5 * scaled**2 - xp.log(self.noise) - 0.5 * np.log(2 * np.pi)
         if self.upper_limit is not None:
-            below = stats.norm.logcdf(self.data, self.model, self.noise)
-            density = jnp.where(self.upper_limit, below, density)
+            density = xp.where(self.upper_limit, special.log_ndtr(scaled), density)
         return _used(density, self.mask)
 
     @property
-    def log_likelihood(self) -> jax.Array:
+    def log_likelihood(self) -> Any:
         """Sum of `pointwise_log_likelihood`."""
-        return jnp.sum(self.pointwise_log_likelihood)
+        return self.pointwise_log_likelihood.sum()
 
     @property
-    def chi_squared(self) -> jax.Array:
+    def chi_squared(self) -> Any:
         """Sum of squared residuals over the data that are neither masked nor limits."""
         squared = self.residuals**2
         if self.upper_limit is not None:
-            squared = jnp.where(self.upper_limit, 0.0, squared)
-        return jnp.sum(squared)
+            xp, _ = _library(squared, self.upper_limit)
+            squared = xp.where(self.upper_limit, 0.0, squared)
+        return squared.sum()
 
     def predict(self, key: jax.Array) -> jax.Array:
         """Draw new data, of the data's shape, as the fit says they come."""
@@ -123,33 +145,36 @@ class PoissonFit:
             _check_shapes(data=self.data, model=self.model)
 
     @property
-    def noise(self) -> jax.Array:
+    def noise(self) -> Any:
         """Square root of the expected counts."""
-        return jnp.sqrt(self.model)
+        xp, _ = _library(self.model)
+        return xp.sqrt(self.model)
 
     @property
-    def residuals(self) -> jax.Array:
+    def residuals(self) -> Any:
         """(data - model) / sqrt(model), of the data's shape; 0 where masked."""
-        return _used((self.data - self.model) / self.noise, self.mask)
+        data = _unmasked(self.data, self.model, self.mask)
+        return (data - self.model) / self.noise
 
     @property
-    def pointwise_log_likelihood(self) -> jax.Array:
+    def pointwise_log_likelihood(self) -> Any:
         """Log probability of each count, of the data's shape; 0 where masked."""
-        counts = jnp.asarray(self.data)
-        log_mean = jnp.log(self.model)
-        # 0 * ln 0 is 0 here: no count expected and none seen is certain.
-        seen = jnp.where(counts == 0, 0.0, counts * log_mean)
-        return _used(seen - self.model - gammaln(counts + 1.0), self.mask)
+        xp, special = _library(self.data, self.model)
+        # xlogy: no count expected and none seen is certain, and not NaN.
+        counts = xp.asarray(_unmasked(self.data, self.model, self.mask))
+        seen = special.xlogy(counts, self.model)
+        factorial = special.gammaln(counts + 1.0)
+        return _used(seen - self.model - factorial, self.mask)
 
     @property
-    def log_likelihood(self) -> jax.Array:
+    def log_likelihood(self) -> Any:
         """Sum of `pointwise_log_likelihood`."""
-        return jnp.sum(self.pointwise_log_likelihood)
+        return self.pointwise_log_likelihood.sum()
 
     @property
-    def chi_squared(self) -> jax.Array:
+    def chi_squared(self) -> Any:
         """Pearson's statistic: the sum of squared residuals."""
-        return jnp.sum(self.residuals**2)
+        return (self.residuals**2).sum()
 
     def predict(self, key: jax.Array) -> jax.Array:
         """Draw new counts, of the data's shape."""
@@ -187,27 +212,31 @@ class StudentTFit:
             _check_shapes(data=self.data, noise=self.noise, model=self.model)
 
     @property
-    def residuals(self) -> jax.Array:
+    def residuals(self) -> Any:
         """(data - model) / noise, of the data's shape; 0 where masked."""
-        return _used((self.data - self.model) / self.noise, self.mask)
+        data = _unmasked(self.data, self.model, self.mask)
+        return (data - self.model) / self.noise
 
     @property
-    def pointwise_log_likelihood(self) -> jax.Array:
+    def pointwise_log_likelihood(self) -> Any:
         """Log likelihood of each datum, of the data's shape; 0 where masked."""
-        density = stats.t.logpdf(
-            self.data, self.degrees_of_freedom, self.model, self.noise
-        )
+        freedom = self.degrees_of_freedom
+        xp, special = _library(self.data, self.model, self.noise, freedom)
+        squared = self.residuals**2
+        norm = special.gammaln((freedom + 1) / 2) - special.gammaln(freedom / 2)
+        norm -= 0.5 * xp.log(np.pi * freedom) + xp.log(self.noise)
+        density = norm - (freedom + 1) / 2 * xp.log1p(squared / freedom)
         return _used(density, self.mask)
 
     @property
-    def log_likelihood(self) -> jax.Array:
+    def log_likelihood(self) -> Any:
         """Sum of `pointwise_log_likelihood`."""
-        return jnp.sum(self.pointwise_log_likelihood)
+        return self.pointwise_log_likelihood.sum()
 
     @property
-    def chi_squared(self) -> jax.Array:
+    def chi_squared(self) -> Any:
         """Sum of squared residuals; it is not chi-squared distributed here."""
-        return jnp.sum(self.residuals**2)
+        return (self.residuals**2).sum()
 
     def predict(self, key: jax.Array) -> jax.Array:
         """Draw new data, of the data's shape."""
