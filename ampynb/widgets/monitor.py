@@ -68,7 +68,10 @@ class RunMonitor:
             min=0, max=1, layout=ipywidgets.Layout(width="100%", height="0.6em")
         )
         self.picture = ipywidgets.Image(
-            format="png", layout=ipywidgets.Layout(max_width="100%", display="none")
+            format="png",
+            layout=ipywidgets.Layout(
+                max_width="100%", display="none", align_self="flex-start"
+            ),
         )
         self.buttons = {
             word: ipywidgets.Button(
