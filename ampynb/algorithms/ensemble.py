@@ -204,7 +204,7 @@ def _step(
     """Move each half of a freshly shuffled ensemble once."""
     key, key_shuffle, *key_halves = jax.random.split(state.key, 4)
     nwalkers = state.position.shape[0]
-    order = jax.random.permutation(key_shuffle, nwalkers)
+    order = jnp.argsort(jax.random.bits(key_shuffle, (nwalkers,)))
     halves = order[: nwalkers // 2], order[nwalkers // 2 :]
     before = state.accepted
     for key_half, mine, others in zip(key_halves, halves, halves[::-1], strict=True):

@@ -103,7 +103,14 @@ class GaussianFit:
     @property
     def log_likelihood(self) -> Any:
         """Sum of `pointwise_log_likelihood`."""
-        return self.pointwise_log_likelihood.sum()
+        if self.upper_limit is not None:
+            return self.pointwise_log_likelihood.sum()
+        # Sums apart: the logarithms of the noise are the same for every walker, and
+        # inside the one sum a compiler takes them again for each.
+        xp, _ = _library(self.model, self.noise)
+        norm = xp.log(self.noise) + 0.5 * np.log(2 * np.pi)
+        norm = _used(xp.broadcast_to(norm, np.shape(self.data)), self.mask)
+        return -0.5 * self.chi_squared - norm.sum()
 
     @property
     def chi_squared(self) -> Any:

@@ -69,6 +69,8 @@ class Model:
         )
         for row, prior in self._free():
             _check_dimension(row, prior)
+        kinds = {row.name: row.kind for row in self.rows}
+        self._structure = (tree.with_entries(kinds), self.rows)
         return self
 
     @classmethod
@@ -89,15 +91,13 @@ class Model:
 
     def tree_flatten(self) -> tuple[tuple, tuple]:
         """Return priors and fixed values as children, the structure as auxiliary."""
-        return (self._priors, self._values), (self._skeleton(), self.rows)
-
-    def _skeleton(self) -> Node:
-        return self._tree.with_entries({row.name: row.kind for row in self.rows})
+        return (self._priors, self._values), self._structure
 
     @classmethod
     def tree_unflatten(cls, structure: tuple, children: tuple) -> Model:
         """Rebuild a model from `tree_flatten`'s parts, for use in compiled code."""
         model = object.__new__(cls)
+        model._structure = structure
         model._tree, model.rows = structure
         model._priors, model._values = children
         return model
