@@ -34,10 +34,10 @@ def _cache_is_set() -> bool:
 
 def _cache_folder() -> Path | None:
     """Return a writable folder for compiled programs, or None where there is none."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(base) / "ampynb" / "jax"
     try:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        folder = Path(base) / "ampynb" / "jax"
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
+    except (OSError, RuntimeError):  # not writable, or a user without a home
         return None
     return folder if os.access(folder, os.W_OK) else None

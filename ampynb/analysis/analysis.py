@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 import jax
@@ -82,6 +83,14 @@ class Analysis:
         """Whether the analysis has a forward evaluation that can be drawn."""
         return type(self).fit_from is not Analysis.fit_from
 
+    def check_initialised(self) -> None:
+        """Raise where a subclass's ``__init__`` forgot to call this class's."""
+        if "use_jax" not in vars(self):
+            raise TypeError(
+                f"expected {type(self).__qualname__}.__init__ to call "
+                "super().__init__(**kwargs); got none; add the call"
+            )
+
     def fit_for_visualization(self, instance: Any) -> Any:
         """Return the fit of one instance, its arrays as NumPy arrays.
 
@@ -89,6 +98,7 @@ class Analysis:
         compiled once, whatever the type of the instance's numbers; without, it is
         `fit_from` itself.
         """
+        self.check_initialised()
         if not self.use_jax_for_visualization:
             return self.fit_from(instance)
         bundles = _bundle_analysis(self), Bundle(_as_arrays(instance), numbers=True)
@@ -102,11 +112,15 @@ class Analysis:
         instances : instance
             Every leaf has a leading axis of length n.
         """
+        self.check_initialised()
         if not self.use_jax_for_visualization:
             leaves, structure = jax.tree_util.tree_flatten(instances)
             points = zip(*(np.asarray(leaf) for leaf in leaves), strict=True)
             fits = [
-                Bundle(self.fit_from(jax.tree_util.tree_unflatten(structure, point)))
+                Bundle(
+                    self.fit_from(jax.tree_util.tree_unflatten(structure, point)),
+                    numbers=True,
+                )
                 for point in points
             ]
             return jax.tree_util.tree_map(lambda *each: np.stack(each), *fits).value()
@@ -121,6 +135,9 @@ class Analysis:
         )
         kind = "JAX" if self.use_jax else "NumPy"
         return f"{type(self).__name__}({', '.join(data)}; {kind})"
+
+    def _repr_html_(self) -> str:
+        return f"<code>{escape(repr(self))}</code>"
 
 
 def _as_arrays(instance: Any) -> Any:

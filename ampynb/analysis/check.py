@@ -40,19 +40,20 @@ def check_likelihood(posterior: Posterior) -> None:
         )
     try:
         if posterior.analysis.use_jax:
-            shape = jax.eval_shape(lambda v: _number(posterior, v), vector).shape
+            # The posterior is an argument, as in a run: its data are traced too.
+            shape = jax.eval_shape(_number, posterior, vector).shape
         else:
             shape = np.shape(_number(posterior, vector))
-    except _NEEDS_NUMBERS as error:
-        raise TypeError(
-            "expected a likelihood written in JAX; got code that turns traced values "
-            f"into Python or NumPy ones ({_first_line(error)}); use jax.numpy in it, "
-            "compute what does not depend on the parameters in __init__, or construct "
-            "the analysis with use_jax=False"
-        ) from error
     except _Misuse as error:
         raise TypeError(str(error)) from None
     except Exception as error:
+        if _is_numpy_code(error):
+            raise TypeError(
+                "expected a likelihood written in JAX; got code that turns traced "
+                f"values into Python or NumPy ones ({_first_line(error)}); use "
+                "jax.numpy in it, compute what does not depend on the parameters in "
+                "__init__, or construct the analysis with use_jax=False"
+            ) from error
         raise ValueError(
             "expected a likelihood that can be evaluated at the prior medians; got "
             f"{type(error).__name__}: {_first_line(error)}; the data are "
@@ -78,6 +79,15 @@ def _number(posterior: Posterior, vector: Any) -> Any:
             f"{type(value).__qualname__}; return jnp.sum(...) or fit.log_likelihood"
         )
     return jnp.asarray(value) if posterior.analysis.use_jax else value
+
+
+def _is_numpy_code(error: BaseException | None) -> bool:
+    """Whether code asked a traced value for its number, perhaps through NumPy."""
+    while error is not None:
+        if isinstance(error, _NEEDS_NUMBERS):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _first_line(error: Exception) -> str:

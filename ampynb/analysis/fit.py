@@ -10,13 +10,15 @@ import jax.numpy as jnp
 import jax.scipy.special
 import numpy as np
 import scipy.special
+from jax.core import Tracer
 
 __all__ = ["GaussianFit", "PoissonFit", "StudentTFit"]
 
 
 def _check_shapes(**arrays: Any) -> None:
     """Raise where arrays that belong together differ in shape."""
-    shapes = {name: np.shape(array) for name, array in arrays.items()}
+    given = {name: array for name, array in arrays.items() if array is not None}
+    shapes = {name: np.shape(array) for name, array in given.items()}
     try:
         broadcast = np.broadcast_shapes(*shapes.values())
     except ValueError:
@@ -39,6 +41,14 @@ def _library(*values: Any) -> tuple[Any, Any]:
     return np, scipy.special
 
 
+def _describe(fit: Any) -> str:
+    """Return a fit in one line: its numbers, not its arrays."""
+    values = {name: getattr(fit, name) for name in ("log_likelihood", "chi_squared")}
+    traced = any(isinstance(value, Tracer) for value in values.values())
+    numbers = "" if traced else "".join(f", {n}={v:.6g}" for n, v in values.items())
+    return f"{type(fit).__name__}({np.size(fit.data)} data{numbers})"
+
+
 def _unmasked(data: Any, model: Any, mask: Any) -> Any:
     """Return the data, the model where masked: NaN there would spoil gradients."""
     xp, _ = _library(data, model, mask)
@@ -50,7 +60,7 @@ def _used(pointwise: Any, mask: Any) -> Any:
     return pointwise if mask is None else xp.where(mask, pointwise, 0.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GaussianFit:
     """Data with independent Gaussian noise.
 
@@ -81,21 +91,26 @@ class GaussianFit:
 
     def __post_init__(self):
         if hasattr(self.data, "shape") and hasattr(self.model, "shape"):
-            _check_shapes(data=self.data, noise=self.noise, model=self.model)
+            _check_shapes(
+                data=self.data,
+                noise=self.noise,
+                model=self.model,
+                mask=self.mask,
+                upper_limit=self.upper_limit,
+            )
 
     @property
     def residuals(self) -> Any:
         """(data - model) / noise, of the data's shape; 0 where masked."""
         data = _unmasked(self.data, self.model, self.mask)
-        return (data - self.model) / self.noise
+        return (data - self.model) / _unmasked(self.noise, 1.0, self.mask)
 
     @property
     def pointwise_log_likelihood(self) -> Any:
         """Log likelihood of each datum, of the data's shape; 0 where masked."""
         xp, special = _library(self.data, self.model, self.noise)
-        data = _unmasked(self.data, self.model, self.mask)
-        scaled = (data - self.model) / self.noise
-        density = -0.5 * scaled**2 - xp.log(self.noise) - 0.5 * np.log(2 * np.pi)
+        scaled, noise = self.residuals, _unmasked(self.noise, 1.0, self.mask)
+        density = -0.5 * scaled**2 - xp.log(noise) - 0.5 * np.log(2 * np.pi)
         if self.upper_limit is not None:
             density = xp.where(self.upper_limit, special.log_ndtr(scaled), density)
         return _used(density, self.mask)
@@ -104,13 +119,14 @@ class GaussianFit:
     def log_likelihood(self) -> Any:
         """Sum of `pointwise_log_likelihood`."""
         if self.upper_limit is not None:
-            return self.pointwise_log_likelihood.sum()
+            return np.sum(self.pointwise_log_likelihood)
         # Sums apart: the logarithms of the noise are the same for every walker, and
         # inside the one sum a compiler takes them again for each.
         xp, _ = _library(self.model, self.noise)
-        norm = xp.log(self.noise) + 0.5 * np.log(2 * np.pi)
+        noise = _unmasked(self.noise, 1.0, self.mask)
+        norm = xp.log(noise) + 0.5 * np.log(2 * np.pi)
         norm = _used(xp.broadcast_to(norm, np.shape(self.data)), self.mask)
-        return -0.5 * self.chi_squared - norm.sum()
+        return -0.5 * self.chi_squared - np.sum(norm)
 
     @property
     def chi_squared(self) -> Any:
@@ -119,7 +135,10 @@ class GaussianFit:
         if self.upper_limit is not None:
             xp, _ = _library(squared, self.upper_limit)
             squared = xp.where(self.upper_limit, 0.0, squared)
-        return squared.sum()
+        return np.sum(squared)
+
+    def __repr__(self) -> str:
+        return _describe(self)
 
     def predict(self, key: jax.Array) -> jax.Array:
         """Draw new data, of the data's shape, as the fit says they come."""
@@ -127,7 +146,7 @@ class GaussianFit:
         return self.model + noise * jax.random.normal(key, jnp.shape(self.data))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class PoissonFit:
     """Counts.
 
@@ -149,7 +168,7 @@ class PoissonFit:
 
     def __post_init__(self):
         if hasattr(self.data, "shape") and hasattr(self.model, "shape"):
-            _check_shapes(data=self.data, model=self.model)
+            _check_shapes(data=self.data, model=self.model, mask=self.mask)
 
     @property
     def noise(self) -> Any:
@@ -169,26 +188,29 @@ class PoissonFit:
         xp, special = _library(self.data, self.model)
         # xlogy: no count expected and none seen is certain, and not NaN.
         counts = xp.asarray(_unmasked(self.data, self.model, self.mask))
-        seen = special.xlogy(counts, self.model)
+        seen = special.xlogy(counts, xp.where(counts == 0, 1.0, self.model))
         factorial = special.gammaln(counts + 1.0)
         return _used(seen - self.model - factorial, self.mask)
 
     @property
     def log_likelihood(self) -> Any:
         """Sum of `pointwise_log_likelihood`."""
-        return self.pointwise_log_likelihood.sum()
+        return np.sum(self.pointwise_log_likelihood)
 
     @property
     def chi_squared(self) -> Any:
         """Pearson's statistic: the sum of squared residuals."""
-        return (self.residuals**2).sum()
+        return np.sum(self.residuals**2)
+
+    def __repr__(self) -> str:
+        return _describe(self)
 
     def predict(self, key: jax.Array) -> jax.Array:
         """Draw new counts, of the data's shape."""
         return jax.random.poisson(key, self.model, jnp.shape(self.data))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StudentTFit:
     """Data with independent Student-t noise: a few outliers do little harm.
 
@@ -216,13 +238,15 @@ class StudentTFit:
 
     def __post_init__(self):
         if hasattr(self.data, "shape") and hasattr(self.model, "shape"):
-            _check_shapes(data=self.data, noise=self.noise, model=self.model)
+            _check_shapes(
+                data=self.data, noise=self.noise, model=self.model, mask=self.mask
+            )
 
     @property
     def residuals(self) -> Any:
         """(data - model) / noise, of the data's shape; 0 where masked."""
         data = _unmasked(self.data, self.model, self.mask)
-        return (data - self.model) / self.noise
+        return (data - self.model) / _unmasked(self.noise, 1.0, self.mask)
 
     @property
     def pointwise_log_likelihood(self) -> Any:
@@ -231,19 +255,24 @@ class StudentTFit:
         xp, special = _library(self.data, self.model, self.noise, freedom)
         squared = self.residuals**2
         norm = special.gammaln((freedom + 1) / 2) - special.gammaln(freedom / 2)
-        norm -= 0.5 * xp.log(np.pi * freedom) + xp.log(self.noise)
+        norm -= 0.5 * xp.log(np.pi * freedom) + xp.log(
+            _unmasked(self.noise, 1.0, self.mask)
+        )
         density = norm - (freedom + 1) / 2 * xp.log1p(squared / freedom)
         return _used(density, self.mask)
 
     @property
     def log_likelihood(self) -> Any:
         """Sum of `pointwise_log_likelihood`."""
-        return self.pointwise_log_likelihood.sum()
+        return np.sum(self.pointwise_log_likelihood)
 
     @property
     def chi_squared(self) -> Any:
         """Sum of squared residuals; it is not chi-squared distributed here."""
-        return (self.residuals**2).sum()
+        return np.sum(self.residuals**2)
+
+    def __repr__(self) -> str:
+        return _describe(self)
 
     def predict(self, key: jax.Array) -> jax.Array:
         """Draw new data, of the data's shape."""

@@ -36,11 +36,7 @@ class Posterior:
                 f"expected an ampynb.Analysis; got {type(analysis).__qualname__}; "
                 "subclass ampynb.Analysis and write fit_from(self, instance)"
             )
-        if "use_jax" not in vars(analysis):
-            raise TypeError(
-                f"expected {type(analysis).__qualname__}.__init__ to call "
-                "super().__init__(**kwargs); it did not; add the call"
-            )
+        analysis.check_initialised()
         self.analysis = analysis
         self.model = Model.of(model)
 

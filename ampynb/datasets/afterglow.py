@@ -50,12 +50,12 @@ class AfterglowData:
     @property
     def band(self) -> np.ndarray:
         """The name of each row's band, (n_obs,)."""
-        return np.array([BAND_NAMES[value] for value in self.frequency])
+        return np.array([_band_name(value) for value in self.frequency])
 
     @property
     def bands(self) -> dict[str, float]:
         """The frequency of each band [Hz], in the order of the rows."""
-        return {BAND_NAMES[value]: float(value) for value in self.frequency}
+        return {_band_name(value): float(value) for value in self.frequency}
 
     def _repr_html_(self) -> str:
         rows = "".join(
@@ -71,6 +71,10 @@ class AfterglowData:
             "<th>time [d]</th></tr>"
             f"{rows}</table><small>{escape(self.source)}</small>"
         )
+
+
+def _band_name(frequency: float) -> str:
+    return BAND_NAMES.get(float(frequency), f"{frequency:.4g} Hz")
 
 
 def load_gw170817() -> AfterglowData:

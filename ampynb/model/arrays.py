@@ -9,7 +9,7 @@ of the same shape compile nothing, and a changed setting is never stale.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 
 __all__ = ["Bundle", "is_array", "join", "register_component", "split"]
 
+_PROTOCOL_SLOTS = ("__dict__", "__weakref__")
 _PLAIN = (type, FunctionType, BuiltinFunctionType, MethodType, ModuleType)
 
 
@@ -31,6 +32,14 @@ class _Tree:
     """A container that JAX can flatten, with the skeletons of its leaves."""
 
     structure: Any
+    children: tuple
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A dictionary in its own order, which JAX would sort by key."""
+
+    names: tuple
     children: tuple
 
 
@@ -60,6 +69,8 @@ class _Static:
 def _static_key(value: Any) -> tuple:
     if isinstance(value, np.ndarray):
         return ("array", value.dtype.str, value.shape, tuple(value.ravel().tolist()))
+    if isinstance(value, set):
+        return ("set", frozenset(value))
     try:
         hash(value)
     except TypeError:
@@ -80,13 +91,26 @@ def _is_number(value: Any) -> bool:
 
 def _is_ordinary_object(value: Any) -> bool:
     """Whether ``value`` may be rebuilt from its attributes alone."""
+    kind = type(value)
     return (
-        hasattr(value, "__dict__")
+        (hasattr(value, "__dict__") or bool(_slots(kind)))
         and not isinstance(value, _PLAIN)
-        and type(value).__new__ is object.__new__
-        and type(value).__reduce_ex__ is object.__reduce_ex__
-        and type(value).__getstate__ is object.__getstate__
+        and kind.__new__ is object.__new__
+        and kind.__reduce_ex__ is object.__reduce_ex__
+        and (kind.__getstate__ is object.__getstate__ or is_dataclass(value))
     )
+
+
+def _slots(kind: type) -> list[str]:
+    slots = (vars(base).get("__slots__", ()) for base in kind.__mro__)
+    named = ((one,) if isinstance(one, str) else one for one in slots)
+    return [name for one in named for name in one if name not in _PROTOCOL_SLOTS]
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    """Return an object's attributes, those in slots among them."""
+    in_slots = {n: getattr(value, n) for n in _slots(type(value)) if hasattr(value, n)}
+    return {**in_slots, **getattr(value, "__dict__", {})}
 
 
 def split(value: Any, numbers: bool = False) -> tuple[list, Any]:
@@ -107,7 +131,10 @@ def _split(value: Any, leaves: list, numbers: bool, above: tuple[int, ...]) -> A
     if is_array(value) or (numbers and _is_number(value)):
         leaves.append(value)
         return _Slot()
-    children, structure = jax.tree_util.tree_flatten(value)
+    if type(value) is dict:
+        below = (_split(child, leaves, numbers, above) for child in value.values())
+        return _Table(tuple(value), tuple(below))
+    children, structure = jax.tree_util.tree_flatten(value, lambda x: x is not value)
     if not jax.tree_util.treedef_is_leaf(structure):
         below = (_split(child, leaves, numbers, above) for child in children)
         return _Tree(structure, tuple(below))
@@ -123,7 +150,7 @@ def split_object(
     above: tuple[int, ...] = (),
 ) -> _Object:
     """Split the attributes of one object; ``numbers(name)`` as in `split`."""
-    attributes = vars(value)
+    attributes = _attributes(value)
     children = (
         _split(attribute, leaves, numbers(name), above)
         for name, attribute in attributes.items()
@@ -144,8 +171,12 @@ def _join(skeleton: Any, leaves: Iterator) -> Any:
     children = [_join(child, leaves) for child in skeleton.children]
     if isinstance(skeleton, _Tree):
         return jax.tree_util.tree_unflatten(skeleton.structure, children)
+    named = zip(skeleton.names, children, strict=True)
+    if isinstance(skeleton, _Table):
+        return dict(named)
     rebuilt = object.__new__(skeleton.kind)
-    rebuilt.__dict__.update(zip(skeleton.names, children, strict=True))
+    for name, child in named:
+        object.__setattr__(rebuilt, name, child)
     return rebuilt
 
 
@@ -182,6 +213,8 @@ def register_component(kind: type, parameters: Collection[str]) -> None:
     ``parameters`` are leaves even when they are Python numbers, so that instances
     made by hand and by a model have the same structure.
     """
+    if issubclass(kind, tuple):  # a named tuple, which JAX flattens itself
+        return
     if kind in _component_parameters:
         _component_parameters[kind].update(parameters)
         return

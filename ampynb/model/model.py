@@ -157,6 +157,7 @@ class Model:
         -------
         The component, or an `Instance`; NumPy in, NumPy out.
         """
+        self._check_shape(vector)
         values = {}
         for row, fixed in zip(self.rows, self._values, strict=True):
             if row.kind == "free":
@@ -168,6 +169,19 @@ class Model:
             if row.source is not None:
                 values[row.name] = values[row.source]
         return _build(self._tree, values, "")
+
+    def _check_shape(self, point: Any) -> None:
+        if np.shape(point) != (self.ndim,):
+            raise ValueError(
+                f"expected one point, of shape ({self.ndim},), for the parameters "
+                f"{', '.join(self.names)}; got shape {np.shape(point)}; map a batch of "
+                "points with jax.vmap"
+            )
+
+    def _checked(self, point: Any) -> jax.Array:
+        point = jnp.asarray(point)
+        self._check_shape(point)
+        return point
 
     def vector_from_instance(self, instance: Any) -> jax.Array:
         """Return the vector, (ndim,) [model units], that an instance stands for."""
@@ -182,7 +196,7 @@ class Model:
 
     def constrain(self, z: ArrayLike) -> jax.Array:
         """Map unconstrained ``z``, (ndim,), to the vector, (ndim,) [model units]."""
-        z = jnp.asarray(z)
+        z = self._checked(z)
         parts = [
             jnp.ravel(_transform(prior)(z[row.span].reshape(row.shape)))
             for row, prior in self._free()
@@ -191,7 +205,7 @@ class Model:
 
     def unconstrain(self, vector: ArrayLike) -> jax.Array:
         """Map the vector, (ndim,) [model units], to unconstrained ``z``, (ndim,)."""
-        vector = jnp.asarray(vector)
+        vector = self._checked(vector)
         parts = [
             jnp.ravel(_transform(prior).inv(vector[row.span].reshape(row.shape)))
             for row, prior in self._free()
@@ -200,7 +214,7 @@ class Model:
 
     def log_jacobian(self, z: ArrayLike) -> jax.Array:
         """Return ln of the absolute determinant of d vector / d z at ``z``."""
-        z, total = jnp.asarray(z), jnp.zeros(())
+        z, total = self._checked(z), jnp.zeros(())
         for row, prior in self._free():
             part = z[row.span].reshape(row.shape)
             transform = _transform(prior)
@@ -211,7 +225,7 @@ class Model:
 
     def log_prior(self, vector: ArrayLike) -> jax.Array:
         """Return the normalised log prior density; -inf outside the support."""
-        vector = jnp.asarray(vector)
+        vector = self._checked(vector)
         total = jnp.zeros(())
         for row, prior in self._free():
             value = vector[row.span].reshape(row.shape)
@@ -244,7 +258,7 @@ class Model:
                 "TruncatedNormal, LogUniform or LogNormal, or a sampler that does not "
                 "need the unit cube"
             )
-        u = jnp.asarray(u)
+        u = self._checked(u)
         parts = [
             jnp.ravel(quantile(prior, u[row.span].reshape(row.shape)))
             for row, prior in self._free()
@@ -276,6 +290,13 @@ class Model:
             name: Tie(source, self._like(name, 0.0))
             for name, source in {**(names or {}), **by_name}.items()
         }
+        shapes = {row.name: row.shape for row in self.rows}
+        for name, source in {**(names or {}), **by_name}.items():
+            if shapes.get(source, shapes[name]) != shapes[name]:
+                raise ValueError(
+                    f"expected {name!r}, of shape {shapes[name]}, tied to a parameter "
+                    f"of its shape; got {source!r}, of shape {shapes[source]}"
+                )
         return self._with(changes)
 
     def _like(self, name: str, prior: Any) -> Parameter:
@@ -285,7 +306,21 @@ class Model:
         raise ValueError(suggest(name, [row.name for row in self.rows]))
 
     def _with(self, changes: Mapping[str, Any]) -> Model:
-        return object.__new__(Model)._set(self._tree.with_entries(changes))
+        tree = self._tree.with_entries({**self._parameters(), **changes})
+        return object.__new__(Model)._set(tree)
+
+    def _parameters(self) -> dict[str, Any]:
+        """Return the entries of the table, also of a model that JAX has rebuilt."""
+        entries: dict[str, Any] = {}
+        for row, prior, value in zip(
+            self.rows, self._priors, self._values, strict=True
+        ):
+            given = prior if prior is not None else value
+            parameter = Parameter(
+                0.0 if given is None else given, unit=row.unit, label=row.label
+            )
+            entries[row.name] = Tie(row.source, parameter) if row.source else parameter
+        return entries
 
     # Views
 
@@ -294,11 +329,13 @@ class Model:
             (
                 row.name,
                 row.kind,
-                f"= {row.source}" if row.source else describe_prior(entry.prior),
+                f"= {row.source}"
+                if row.source
+                else describe_prior(value if prior is None else prior),
                 row.unit,
             )
-            for row, entry in zip(
-                self.rows, dict(self._tree.walk()).values(), strict=True
+            for row, prior, value in zip(
+                self.rows, self._priors, self._values, strict=True
             )
         ]
 

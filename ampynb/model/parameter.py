@@ -91,7 +91,7 @@ class Collection(Mapping):
 def _checked(prior: Any) -> dist.Distribution | np.ndarray:
     """Return a prior with float leaves, or a fixed value as a float array."""
     if isinstance(prior, dist.Distribution):
-        if not jnp.issubdtype(jnp.result_type(jax.eval_shape(_draw, prior)), float):
+        if not jnp.issubdtype(_dtype_of_draws(prior), jnp.floating):
             raise TypeError(
                 f"expected a continuous prior; got {describe_prior(prior)}, whose "
                 "values are discrete; sum over its values in the likelihood instead"
@@ -106,8 +106,14 @@ def _checked(prior: Any) -> dist.Distribution | np.ndarray:
     )
 
 
-def _draw(prior: dist.Distribution) -> Any:
-    return prior.sample(jax.random.key(0))
+def _dtype_of_draws(prior: dist.Distribution) -> Any:
+    try:
+        return jax.eval_shape(lambda: prior.sample(jax.random.key(0))).dtype
+    except NotImplementedError:
+        raise TypeError(
+            f"expected a prior that can be drawn from; got {describe_prior(prior)}; "
+            "use for instance a wide Normal or Uniform"
+        ) from None
 
 
 def _as_float(value: Any) -> np.ndarray:

@@ -104,6 +104,15 @@ class Node:
         )
         return replace(self, entries=entries)
 
+    def within(self, name: str) -> Node:
+        """Return the node as the entry ``name`` of another: its ties point there."""
+        ties = {
+            inner: Tie(f"{name}.{entry.source}", entry.parameter)
+            for inner, entry in self.walk()
+            if isinstance(entry, Tie)
+        }
+        return self.with_entries(ties)
+
 
 @dataclass(frozen=True)
 class Tie:
@@ -131,10 +140,10 @@ def _entry_from(name: str, entry: Any) -> Any:
     if isinstance(entry, Parameter):
         return entry
     if isinstance(entry, Collection):
-        return nodes_from(None, entry)
+        return nodes_from(None, entry).within(name)
     tree = getattr(entry, "_tree", None)
     if isinstance(tree, Node):  # a Model within a model
-        return tree
+        return tree.within(name)
     is_value = isinstance(entry, int | float) or is_array(entry)
     if is_value or isinstance(entry, dist.Distribution):
         return Parameter(entry)
@@ -191,6 +200,10 @@ def _tied_shape(name: str, source: str, parameters: Mapping) -> tuple[int, ...]:
     if source not in parameters:
         raise ValueError(suggest(source, list(parameters)))
     target = parameters[source]
+    if name == source:
+        raise ValueError(
+            f"expected {name!r} tied to another parameter; got {source!r} itself"
+        )
     if isinstance(target, Tie):
         raise ValueError(
             f"expected {name!r} tied to a free or fixed parameter; got {source!r}, "

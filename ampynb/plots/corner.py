@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.lines import Line2D
 
-from ampynb.plots.figure import COLOURS, RENDER_LOCK, NotebookFigure
+from ampynb.plots.figure import COLOURS, GREY, RENDER_LOCK, NotebookFigure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -91,8 +92,9 @@ def plot_corner(
     """
     from corner import corner as draw_corner  # imports ArviZ, which takes seconds
 
-    ranges = _ranges(draws)
-    for colour, values in zip(COLOURS, draws.values(), strict=False):
+    ranges, side = _ranges(draws), len(labels)
+    truths = options.pop("truths", None) if side == 1 else None
+    for colour, values in zip(itertools.cycle(COLOURS), draws.values(), strict=False):
         thin = max(len(values) // MOST_DRAWS, 1)
         settings = {
             "labels": labels,
@@ -114,10 +116,11 @@ def plot_corner(
     if len(draws) > 1:
         handles = [
             Line2D([], [], color=colour, lw=2, label=name)
-            for colour, name in zip(COLOURS, draws, strict=False)
+            for colour, name in zip(itertools.cycle(COLOURS), draws, strict=False)
         ]
         figure.legend(handles=handles, loc="upper right", frameon=False, fontsize=12)
-    side = len(labels)
+    if truths is not None:  # corner cannot draw them in a single panel
+        figure.axes[0].axvline(truths[0], color=options.get("truth_color", GREY))
     return np.array(figure.axes).reshape(side, side)
 
 

@@ -32,7 +32,7 @@ def summary_columns(
 
     flat = position.reshape(-1, position.shape[-1])
     low, middle, high = np.quantile(flat, (0.05, 0.5, 0.95), axis=0)
-    sd = flat.std(axis=0, ddof=1)
+    sd = flat.std(axis=0, ddof=1) if len(flat) > 1 else np.full(len(middle), np.nan)
     columns = {
         "mean": flat.mean(axis=0),
         "sd": sd,
@@ -123,8 +123,8 @@ def live_diagnostics(position: np.ndarray) -> dict[str, float]:
     with np.errstate(divide="ignore", invalid="ignore"):
         r_hat = np.fmax(split_gelman_rubin(ranked), split_gelman_rubin(ranked_folded))
         found = {
-            "ess": float(np.nanmin(effective_sample_size(ranked))),
-            "r_hat": float(np.nanmax(r_hat)),
+            "ess": float(np.fmin.reduce(effective_sample_size(ranked))),
+            "r_hat": float(np.fmax.reduce(r_hat)),
         }
     return {name: value for name, value in found.items() if np.isfinite(value)}
 
@@ -132,7 +132,8 @@ def live_diagnostics(position: np.ndarray) -> dict[str, float]:
 def _rank_normalised(values: np.ndarray) -> np.ndarray:
     """Replace each element's values, (chain, draw, ndim), by normal scores of ranks."""
     from scipy.special import ndtri
+    from scipy.stats import rankdata
 
     flat = values.reshape(-1, values.shape[-1])
-    ranks = flat.argsort(axis=0).argsort(axis=0) + 1
+    ranks = rankdata(flat, axis=0)  # ties share a rank: a rejected step repeats a draw
     return ndtri((ranks - 0.375) / (len(flat) + 0.25)).reshape(values.shape)

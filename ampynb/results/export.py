@@ -104,17 +104,22 @@ def _data_groups(result: Result) -> tuple[dict, dict]:
     noise = getattr(fit, "noise", None)
     if noise is not None and np.shape(noise):
         groups["constant_data"] = {"noise": np.asarray(noise)}
-    if not (analysis.use_jax and hasattr(fit, "predict")):
+    wanted = {
+        group: attribute
+        for group, attribute in (
+            ("log_likelihood", "pointwise_log_likelihood"),
+            ("posterior_predictive", "predict"),
+        )
+        if analysis.use_jax and hasattr(fit, attribute)
+    }
+    if not wanted:
         return groups, {}
     if np.size(fit.data) * len(result.flat_draws) * 8 > MOST_BYTES:
         left_out = "log_likelihood and posterior_predictive: over 200 MiB each"
         return groups, {"left_out": left_out}
-    pointwise, predicted = _by_draw(result.posterior, result.flat_draws, result.seed)
+    by_draw = _by_draw(result.posterior, result.flat_draws, result.seed)
     shape = result.draws.shape[:2]
-    for group, values in (
-        ("log_likelihood", pointwise),
-        ("posterior_predictive", predicted),
-    ):
+    for group, values in by_draw.items():
         by_step = values.reshape(*shape, *values.shape[1:])
         groups[group] = {"data": np.moveaxis(by_step, 1, 0)}
     return groups, {}
@@ -122,24 +127,29 @@ def _data_groups(result: Result) -> tuple[dict, dict]:
 
 def _by_draw(
     posterior: Posterior, vectors: np.ndarray, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
+) -> dict[str, np.ndarray]:
     """Return each draw's pointwise log likelihood and one data set it predicts."""
     keys = jax.random.split(jax.random.key(seed), len(vectors))
     padded = -(-len(vectors) // BATCH) * BATCH
     # Batches of one size: one compilation whatever the number of draws.
     index = np.minimum(np.arange(padded), len(vectors) - 1).reshape(-1, BATCH)
     parts = [jax.device_get(_evaluate(posterior, vectors[i], keys[i])) for i in index]
-    pointwise, predicted = (
-        np.concatenate(p)[: len(vectors)] for p in zip(*parts, strict=True)
-    )
-    return pointwise, predicted
+    return {
+        group: np.concatenate([part[group] for part in parts])[: len(vectors)]
+        for group in parts[0]
+    }
 
 
 @jax.jit
-def _evaluate(posterior: Posterior, vectors: jax.Array, keys: jax.Array) -> tuple:
+def _evaluate(posterior: Posterior, vectors: jax.Array, keys: jax.Array) -> dict:
     return jax.vmap(functools.partial(_evaluate_one, posterior))(vectors, keys)
 
 
-def _evaluate_one(posterior: Posterior, vector: jax.Array, key: jax.Array) -> tuple:
+def _evaluate_one(posterior: Posterior, vector: jax.Array, key: jax.Array) -> dict:
     fit = posterior.analysis.fit_from(posterior.model.instance_from_vector(vector))
-    return fit.pointwise_log_likelihood, fit.predict(key)
+    values = {}
+    if hasattr(fit, "pointwise_log_likelihood"):
+        values["log_likelihood"] = fit.pointwise_log_likelihood
+    if hasattr(fit, "predict"):
+        values["posterior_predictive"] = fit.predict(key)
+    return values

@@ -55,13 +55,13 @@ def container_from(
     arviz.InferenceData or xarray.DataTree
     """
     arviz = _arviz()
-    named = {"dims": dict(dims), "coords": dict(coords)}
+    named = {"dims": dict(dims), "coords": dict(coords), "save_warmup": True}
     if _has_data_tree():
         data = arviz.from_dict(dict(groups), attrs={"/": dict(attributes)}, **named)
     else:
-        data = arviz.from_dict(
-            **groups, attrs=dict(attributes), save_warmup=True, **named
-        )
+        with warnings.catch_warnings():  # of log_likelihood among the sample_stats
+            warnings.simplefilter("ignore", PendingDeprecationWarning)
+            data = arviz.from_dict(**groups, attrs=dict(attributes), **named)
     for group in groups:
         for name in groups[group]:
             data[group][name].attrs.update(variable_attributes.get(name, {}))
@@ -101,5 +101,6 @@ def _by_element(function: str, draws: np.ndarray, **options: Any) -> np.ndarray:
     if draws.shape[0] < 4:
         return np.full(draws.shape[-1], np.nan)
     dataset = xr.Dataset({"x": (("chain", "draw", "i"), np.moveaxis(draws, 1, 0))})
-    answer = getattr(_arviz(), function)(dataset, **options)
+    with np.errstate(divide="ignore", invalid="ignore"):  # where nothing varies
+        answer = getattr(_arviz(), function)(dataset, **options)
     return np.asarray(answer["x"])

@@ -11,6 +11,7 @@ import numpy as np
 
 from ampynb.algorithms.algorithm import SAMPLING, WARMUP, Algorithm, Draws
 from ampynb.analysis.posterior import Posterior
+from ampynb.model.table import suggest
 from ampynb.results.diagnostics import summary_columns, verdict
 from ampynb.results.export import inference_data
 
@@ -188,6 +189,9 @@ class Result:
         from ampynb.plots.trace import plot_trace
 
         names = self.model.names
+        for name in parameters or ():
+            if name not in names:
+                raise ValueError(suggest(name, names))
         chosen = [names.index(name) for name in parameters or names]
         figure = NotebookFigure(figsize=(9, 1.2 * len(chosen) + 0.6))
         position = np.concatenate([self.warmup, self.draws])[..., chosen]

@@ -1,0 +1,390 @@
+"""`fit_for_visualization`: one evaluation for every picture, never stale."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+import numpyro.distributions as dist
+import pytest
+
+import ampynb as anb
+from tests.helpers import Line, counted
+
+X, Y = np.linspace(0.0, 2.0, 5), np.array([0.1, 0.6, 0.9, 1.7, 2.2])
+INSTANCE = anb.Instance(slope=1.5, intercept=-0.5)
+
+
+def line(kind: Any = Line, **options: Any) -> Any:
+    return kind(X, Y, np.full(5, 0.5), **options)
+
+
+LEAVES = {
+    "floats": (1.5, -0.5),
+    "a whole number": (1, -0.5),
+    "NumPy numbers": (np.float64(1.5), np.float32(-0.5)),
+    "NumPy arrays": (np.array(1.5), np.array(-0.5)),
+    "JAX arrays": (jnp.array(1.5), jnp.array(-0.5)),
+    "JAX arrays in single precision": (jnp.float32(1.5), jnp.int32(2)),
+}
+
+
+def test_it_is_traced_once_whatever_the_type_of_the_numbers():
+    analysis = line(counted(Line))
+    for slope, intercept in LEAVES.values():
+        instance = anb.Instance(slope=slope, intercept=intercept)
+        model = analysis.fit_for_visualization(instance).model
+        np.testing.assert_allclose(model, float(slope) * X + float(intercept))
+    assert analysis.evaluations == 1
+
+
+def test_new_data_of_the_same_shape_do_not_compile_again():
+    kind = counted(Line)
+    for scale in (1.0, 2.0, 3.0):
+        fit = kind(scale * X, Y + scale, 0.5 * np.ones(5)).fit_for_visualization(
+            INSTANCE
+        )
+        np.testing.assert_allclose(fit.model, 1.5 * scale * X - 0.5)
+        np.testing.assert_allclose(fit.data, Y + scale)
+    assert kind.evaluations == 1
+
+
+def test_two_analyses_of_a_class_keep_apart():
+    first, second = line(), Line(X[:3], 2 * Y[:3], np.ones(3))
+    for analysis in (first, second, first):
+        fit = analysis.fit_for_visualization(INSTANCE)
+        assert np.array_equal(fit.data, analysis.y)
+        np.testing.assert_allclose(fit.model, 1.5 * analysis.x - 0.5)
+
+
+def test_components_are_instances_too():
+    class Slope:
+        def __init__(self, slope, intercept):
+            self.slope, self.intercept = slope, intercept
+
+    prior = dist.Normal(0.0, 1.0)
+    model = anb.Model(Slope, slope=prior, intercept=prior)
+    analysis = line(counted(Line))
+    for instance in (
+        model.instance_from_vector(np.array([1.5, -0.5])),
+        model.instance_from_vector(jnp.array([1.5, -0.5])),
+        Slope(1.5, -0.5),
+    ):
+        fit = analysis.fit_for_visualization(instance)
+        np.testing.assert_allclose(fit.model, 1.5 * X - 0.5)
+    assert analysis.evaluations == 1
+
+
+def test_a_fit_comes_back_in_numpy():
+    fit = line().fit_for_visualization(INSTANCE)
+    assert type(fit) is anb.GaussianFit
+    assert {type(fit.data), type(fit.noise), type(fit.model)} == {np.ndarray}
+    assert (fit.mask, fit.curve) == (None, None)
+
+
+@dataclass
+class Helper:
+    array: np.ndarray
+    number: float
+
+
+class Settings(anb.Analysis):
+    """An analysis with attributes of every kind; its model is made of all of them."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.array = np.ones(3)
+        self.number = 1.0
+        self.text = "a"
+        self.values = [1.0]
+        self.table = {"a": np.ones(3), "b": 1.0}
+        self.members = {1.0}
+        self.helper = Helper(array=np.ones(3), number=1.0)
+        self.function = abs
+
+    def fit_from(self, instance):
+        settings = [self.number, len(self.text), *self.values, self.table["b"]]
+        settings += [*self.members, self.helper.number, self.function(-1.0)]
+        arrays = self.array + self.table["a"] + self.helper.array
+        model = instance.scale * (sum(settings) + arrays)
+        return anb.GaussianFit(data=self.array, noise=1.0, model=model)
+
+
+def _set_in_place(array: np.ndarray) -> None:
+    array[:] = 3.0
+
+
+def _shorten(analysis: Settings) -> None:
+    analysis.array, analysis.table["a"] = 2 * np.ones(2), 2 * np.ones(2)
+    analysis.helper.array = np.ones(2)
+
+
+CHANGES = {
+    "an array": lambda analysis: setattr(analysis, "array", 3 * np.ones(3)),
+    "an array in place": lambda analysis: _set_in_place(analysis.array),
+    "arrays' lengths": _shorten,
+    "a number": lambda analysis: setattr(analysis, "number", 3.0),
+    "a text": lambda analysis: setattr(analysis, "text", "abc"),
+    "a list in place": lambda analysis: analysis.values.append(2.0),
+    "a table in place": lambda analysis: analysis.table.update(b=3.0),
+    "an array of a table": lambda analysis: analysis.table.update(a=3 * np.ones(3)),
+    "a set in place": lambda analysis: analysis.members.add(2.0),
+    "a helper's number": lambda analysis: setattr(analysis.helper, "number", 3.0),
+    "a helper's array": lambda analysis: _set_in_place(analysis.helper.array),
+    "a function": lambda analysis: setattr(analysis, "function", lambda x: 2 - x),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_changed_attribute_is_seen_at_once(change):
+    analysis, instance = Settings(), anb.Instance(scale=2.0)
+    assert analysis.fit_for_visualization(instance).model[0] == 2 * 10.0
+    change(analysis)
+    fit = analysis.fit_for_visualization(instance)
+    assert np.array_equal(fit.model, np.asarray(analysis.fit_from(instance).model))
+    assert fit.model[0] == 2 * 12.0
+
+
+def test_tables_keep_their_order():
+    class Bands(anb.Analysis):
+        def __init__(self, **options):
+            super().__init__(**options)
+            self.times = {"r": np.arange(2.0), "g": np.arange(10.0, 12.0)}
+
+        def fit_from(self, instance):
+            time = jnp.concatenate(list(self.times.values()))
+            return anb.GaussianFit(np.zeros(4), 1.0, instance.slope * time)
+
+    for compiled in (True, False):
+        analysis = Bands(use_jax_for_visualization=compiled)
+        fit = analysis.fit_for_visualization(INSTANCE)
+        np.testing.assert_allclose(fit.model, [0.0, 1.5, 15.0, 16.5])
+
+
+# Without compilation
+
+
+class Recorder(anb.Analysis):
+    """Keeps what `fit_from` was given."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.given = []
+
+    def fit_from(self, instance):
+        self.given.append(instance)
+        return "a fit"
+
+
+@pytest.mark.parametrize(
+    "options", [{"use_jax": False}, {"use_jax_for_visualization": False}]
+)
+def test_without_compilation_it_is_fit_from_itself(options):
+    analysis = Recorder(**options)
+    assert analysis.fit_for_visualization(INSTANCE) == "a fit"
+    assert len(analysis.given) == 1
+    assert analysis.given[0] is INSTANCE
+
+
+@dataclass
+class NumpyFit:
+    log_likelihood: float
+    model: np.ndarray
+    data: np.ndarray
+
+
+class NumpySine(anb.Analysis):
+    """Code that only NumPy runs: `np.sin`, `float`, branches, assignment in place."""
+
+    def __init__(self):
+        super().__init__(use_jax=False)
+        self.x, self.y = X, Y
+
+    def fit_from(self, instance):
+        model = instance.slope * np.sin(self.x)
+        model[0] = float(instance.intercept)
+        if instance.slope > 1.0:
+            model[1:] += 1.0
+        total = float(np.sum((self.y - model) ** 2))
+        return NumpyFit(log_likelihood=-0.5 * total, model=model, data=self.y)
+
+
+def sine(slope: float, intercept: float) -> np.ndarray:
+    model = slope * np.sin(X) + (slope > 1.0)
+    model[0] = intercept
+    return model
+
+
+SLOPES, INTERCEPTS = np.array([0.5, 1.5, 3.0]), np.array([-0.5, 0.0, 1.0])
+BATCHES = {"NumPy": np.asarray, "JAX": jnp.asarray}
+
+
+def test_pure_numpy_code_is_drawn():
+    fit = NumpySine().fit_for_visualization(INSTANCE)
+    np.testing.assert_allclose(fit.model, sine(1.5, -0.5))
+
+
+@pytest.mark.parametrize("array", BATCHES.values(), ids=BATCHES)
+def test_batches_of_pure_numpy_code_are_drawn(array):
+    instances = anb.Instance(slope=array(SLOPES), intercept=array(INTERCEPTS))
+    fits = NumpySine().fits_for_visualization(instances)
+    expected = np.stack([sine(*pair) for pair in zip(SLOPES, INTERCEPTS, strict=True)])
+    np.testing.assert_allclose(fits.model, expected)
+    totals = -0.5 * np.sum((Y - expected) ** 2, axis=1)
+    np.testing.assert_allclose(fits.log_likelihood, totals)
+    assert fits.data.shape == (3, 5)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("array", BATCHES.values(), ids=BATCHES)
+def test_a_batch_equals_the_single_fits(compiled, array):
+    analysis = line(use_jax_for_visualization=compiled)
+    instances = anb.Instance(slope=array(SLOPES), intercept=array(INTERCEPTS))
+    fits = analysis.fits_for_visualization(instances)
+    for i, (slope, intercept) in enumerate(zip(SLOPES, INTERCEPTS, strict=True)):
+        single = analysis.fit_for_visualization(
+            anb.Instance(slope=slope, intercept=intercept)
+        )
+        for name in ("data", "noise", "model"):
+            np.testing.assert_allclose(
+                getattr(fits, name)[i], getattr(single, name), rtol=1e-12
+            )
+    assert type(fits) is anb.GaussianFit
+
+
+def test_compiling_numpy_code_is_refused():
+    with pytest.raises(ValueError, match=r"expected .*; got True; a NumPy"):
+        Line(X, Y, Y, use_jax=False, use_jax_for_visualization=True)
+
+
+OPTIONS = [
+    ({}, True, True),
+    ({"use_jax": False}, False, False),
+    ({"use_jax_for_visualization": False}, True, False),
+    ({"use_jax_for_visualization": True}, True, True),
+    ({"use_jax": False, "use_jax_for_visualization": False}, False, False),
+]
+
+
+@pytest.mark.parametrize(("options", "use_jax", "compiled"), OPTIONS)
+def test_visualization_follows_use_jax(options, use_jax, compiled):
+    analysis = line(**options)
+    assert analysis.use_jax is use_jax
+    assert analysis.use_jax_for_visualization is compiled
+
+
+# Fits of the user's own: JAX is told of none of these
+
+
+class PlainFit:
+    def __init__(self, data, model, unit):
+        self.data, self.model, self.unit = data, model, unit
+
+    @property
+    def log_likelihood(self):
+        return -0.5 * jnp.sum((self.data - self.model) ** 2)
+
+
+@dataclass(frozen=True)
+class FrozenFit:
+    data: Any
+    model: Any
+    unit: str
+
+    @property
+    def log_likelihood(self):
+        return -0.5 * jnp.sum((self.data - self.model) ** 2)
+
+
+@dataclass(slots=True)
+class SlottedFit:
+    data: Any
+    model: Any
+    unit: str
+
+    @property
+    def log_likelihood(self):
+        return -0.5 * jnp.sum((self.data - self.model) ** 2)
+
+
+class TupleFit(NamedTuple):
+    data: Any
+    model: Any
+    unit: str
+
+    @property
+    def log_likelihood(self):
+        return -0.5 * jnp.sum((self.data - self.model) ** 2)
+
+
+class OwnFit(anb.Analysis):
+    def __init__(self, kind, **options):
+        super().__init__(**options)
+        self.kind, self.y = kind, Y
+
+    def fit_from(self, instance):
+        return self.kind(data=self.y, model=instance.slope * self.y, unit="mJy")
+
+
+@pytest.mark.parametrize("kind", [PlainFit, FrozenFit, SlottedFit, TupleFit])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_fit_of_any_class_is_drawn(kind, compiled):
+    analysis = OwnFit(kind, use_jax_for_visualization=compiled)
+    fit = analysis.fit_for_visualization(INSTANCE)
+    assert type(fit) is kind
+    assert fit.unit == "mJy"
+    np.testing.assert_allclose(fit.model, 1.5 * Y)
+    assert float(fit.log_likelihood) == pytest.approx(-0.5 * np.sum((0.5 * Y) ** 2))
+    fits = analysis.fits_for_visualization(anb.Instance(slope=SLOPES))
+    np.testing.assert_allclose(fits.model, SLOPES[:, None] * Y)
+
+
+class Forgetful(anb.Analysis):
+    def __init__(self, y):
+        self.y = y
+
+    def fit_from(self, instance):
+        return anb.GaussianFit(self.y, 1.0, instance.slope * self.y)
+
+
+FORGOTTEN = {
+    "Posterior": lambda analysis: anb.Posterior(
+        analysis, anb.Model(slope=dist.Normal(0.0, 1.0))
+    ),
+    "fit_for_visualization": lambda analysis: analysis.fit_for_visualization(INSTANCE),
+}
+
+
+@pytest.mark.parametrize("use", FORGOTTEN.values(), ids=FORGOTTEN)
+def test_a_forgotten_call_of_the_base_class_is_told(use):
+    with pytest.raises(TypeError, match=r"expected Forgetful.__init__ to call super"):
+        use(Forgetful(Y))
+
+
+# The analysis itself
+
+
+def test_the_default_panel_is_against_x():
+    assert np.array_equal(line().panel().x, X)
+    assert Recorder().panel().x is None
+    assert Recorder().panel().xlabel == "index"
+
+
+def test_an_analysis_prints_its_data():
+    assert repr(line()) == "Line(x: 5, y: 5, yerr: 5; JAX)"
+    assert repr(line(use_jax=False)) == "Line(x: 5, y: 5, yerr: 5; NumPy)"
+
+
+def test_a_fit_is_there_when_it_is_written():
+    assert line().has_fit
+    assert not anb.Analysis().has_fit
+    with pytest.raises(TypeError, match=r"expected Analysis to have fit_from.*; got"):
+        anb.Analysis().fit_from(INSTANCE)
+
+
+def test_compiled_and_plain_evaluations_agree():
+    compiled = line().fit_for_visualization(INSTANCE)
+    plain = line(use_jax_for_visualization=False).fit_for_visualization(INSTANCE)
+    for name in ("data", "noise", "model", "residuals", "log_likelihood"):
+        first, second = getattr(compiled, name), getattr(plain, name)
+        np.testing.assert_allclose(first, second, rtol=1e-12)

@@ -1,0 +1,149 @@
+"""Misuse of a model is told early: what was expected, what came, what to do."""
+
+from typing import Any
+
+import numpy as np
+import numpyro.distributions as dist
+import pytest
+from scipy import stats
+
+import ampynb as anb
+
+NORMAL = dist.Normal(0.0, 1.0)
+SCIPY_NORMAL: Any = stats.norm(0, 1)
+MAPPING: Any = {"a": NORMAL}
+MODEL = anb.Model(slope=NORMAL, inner=anb.Model(width=NORMAL))
+
+
+class Gaussian:
+    def __init__(self, centre, sigma):
+        self.centre, self.sigma = centre, sigma
+
+
+CASES = {
+    "unknown name in fix": (
+        lambda: MODEL.fix(slop=1.0),
+        ValueError,
+        ["slope, inner.width", "'slop'", "did you mean 'slope'?"],
+    ),
+    "unknown name in with_priors": (
+        lambda: MODEL.with_priors(width=NORMAL),
+        ValueError,
+        ["'width'", "did you mean 'inner.width'?"],
+    ),
+    "unknown name in tie": (
+        lambda: MODEL.tie(slope="inner.with"),
+        ValueError,
+        ["'inner.with'", "did you mean 'inner.width'?"],
+    ),
+    "unknown name in prior_of": (
+        lambda: MODEL.prior_of("slopes"),
+        ValueError,
+        ["'slopes'", "did you mean 'slope'?"],
+    ),
+    "nothing near the name": (
+        lambda: MODEL.fix(zzz=1.0),
+        ValueError,
+        ["'zzz'", "correct the name"],
+    ),
+    "tied to itself tied": (
+        lambda: MODEL.tie(slope="inner.width").tie({"inner.width": "slope"}),
+        ValueError,
+        ["'slope'", "itself tied"],
+    ),
+    "tied to itself": (
+        lambda: MODEL.tie(slope="slope"),
+        ValueError,
+        ["'slope'", "itself"],
+    ),
+    "prior of SciPy": (
+        lambda: anb.Model(a=SCIPY_NORMAL),
+        TypeError,
+        ["'a'", "numpyro distribution", "scipy", "numpyro.distributions.Uniform(0, 1)"],
+    ),
+    "prior of SciPy in a Parameter": (
+        lambda: anb.Parameter(SCIPY_NORMAL),
+        TypeError,
+        ["numpyro distribution", "scipy", "numpyro.distributions.Uniform(0, 1)"],
+    ),
+    "text": (
+        lambda: anb.Model(a="uniform"),
+        TypeError,
+        ["'a'", "a number, an array", "builtins.str", "a=numpyro.distributions"],
+    ),
+    "tuple of bounds": (
+        lambda: anb.Model(a=(0.0, 1.0)),
+        TypeError,
+        ["'a'", "builtins.tuple", "a=numpyro.distributions.Uniform(0, 1)"],
+    ),
+    "discrete prior": (
+        lambda: anb.Model(a=dist.Poisson(3.0)),
+        TypeError,
+        ["continuous", "Poisson(rate=3)", "sum over its values"],
+    ),
+    "discrete prior, categorical": (
+        lambda: anb.Model(a=dist.Bernoulli(0.5)),
+        TypeError,
+        ["continuous", "Bernoulli", "sum over its values"],
+    ),
+    "Dirichlet prior": (
+        lambda: anb.Model(weights=dist.Dirichlet(np.ones(3))),
+        ValueError,
+        ["'weights'", "Dirichlet", "use free parameters"],
+    ),
+    "Cholesky prior": (
+        lambda: anb.Model(matrix=dist.LKJCholesky(3, 1.0)),
+        ValueError,
+        ["'matrix'", "LKJCholesky", "use free parameters"],
+    ),
+    "missing argument of a component": (
+        lambda: anb.Model(Gaussian, centre=NORMAL),
+        TypeError,
+        ["Gaussian(centre, sigma)", "got centre", "missing", "'sigma'"],
+    ),
+    "unknown argument of a component": (
+        lambda: anb.Model(Gaussian, centre=NORMAL, sigma=1.0, width=1.0),
+        TypeError,
+        ["Gaussian(centre, sigma)", "width"],
+    ),
+    "component that is no class": (
+        lambda: anb.Model(SCIPY_NORMAL),
+        TypeError,
+        ["expected a class", "rv_continuous_frozen", "Model(slope=...)"],
+    ),
+    "name that is no identifier": (
+        lambda: anb.Model(**{r"\theta": NORMAL}),
+        ValueError,
+        ["identifier", r"\theta", "label="],
+    ),
+    "no model at all": (
+        lambda: anb.Model.of(MAPPING),
+        TypeError,
+        ["a Model or a Collection", "dict", "ampynb.Model(name=prior, ...)"],
+    ),
+    "prior without draws": (
+        lambda: anb.Model(a=dist.ImproperUniform(dist.constraints.real, (), ())),
+        (TypeError, ValueError),
+        ["expected", "ImproperUniform"],
+    ),
+    "tie between shapes": (
+        lambda: anb.Model(a=NORMAL.expand([3]), b=NORMAL).tie(b="a"),
+        ValueError,
+        ["'b'", "'a'", "(3,)"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("misuse", "error", "words"), CASES.values(), ids=CASES)
+def test_misuse_is_told(misuse, error, words):
+    with pytest.raises(error) as told:
+        misuse()
+    for word in ["expected", "got", *words]:
+        assert word in str(told.value)
+
+
+def test_a_missing_value_of_an_instance_is_told():
+    instance = MODEL.instance_from_vector(np.zeros(2))
+    with pytest.raises(AttributeError, match=r"slope, inner; got 'slpe'"):
+        instance.slpe  # noqa: B018
+    assert not hasattr(instance, "__array__")

@@ -1,0 +1,172 @@
+"""Tables and verdicts on draws whose distribution and correlation are known."""
+
+import numpy as np
+import pytest
+
+from ampynb.results.diagnostics import live_diagnostics
+from tests.results.builders import autoregressive_draws, normal_draws, result_of
+
+N_STEPS, N_WALKERS = 2000, 4
+N_DRAWS = N_STEPS * N_WALKERS
+RHO = 0.8
+TAU = (1 + RHO) / (1 - RHO)  # sum of rho^|k| over all lags k
+
+
+def shifted_draws() -> np.ndarray:
+    draws = normal_draws(500)
+    draws[:, 0, 1] += 2.0
+    return draws
+
+
+def spread_draws() -> np.ndarray:
+    draws = normal_draws(500)
+    draws[:, 0, 1] *= 5.0
+    return draws
+
+
+def test_the_table_is_that_of_a_standard_normal():
+    table = result_of(normal_draws(N_STEPS)).summary()
+    sigma = 1 / np.sqrt(N_DRAWS)
+    assert table.index.tolist() == ["slope", "intercept"]
+    np.testing.assert_allclose(table["mean"], 0.0, atol=5 * sigma)
+    np.testing.assert_allclose(table["sd"], 1.0, atol=5 * sigma / np.sqrt(2))
+    np.testing.assert_allclose(table["median"], 0.0, atol=5 * sigma * 1.2533)
+    # Standard error of a quantile p: sqrt(p (1 - p) / n) / density
+    error = 5 * np.sqrt(0.05 * 0.95 / N_DRAWS) / 0.10314
+    np.testing.assert_allclose(table["q05"], -1.64485, atol=error)
+    np.testing.assert_allclose(table["q95"], 1.64485, atol=error)
+    np.testing.assert_allclose(table["mcse_mean"], sigma, rtol=0.1)
+
+
+def test_the_table_s_moments_are_numpys():
+    draws = normal_draws(50) @ np.array([[2.0, 1.0], [0.0, 0.5]]) + 3.0
+    flat, table = draws.reshape(-1, 2), result_of(draws).summary()
+    expected = {
+        "mean": flat.mean(axis=0),
+        "sd": flat.std(axis=0, ddof=1),
+        "q05": np.quantile(flat, 0.05, axis=0),
+        "median": np.median(flat, axis=0),
+        "q95": np.quantile(flat, 0.95, axis=0),
+    }
+    for name, values in expected.items():
+        np.testing.assert_allclose(table[name], values, rtol=1e-12)
+
+
+def test_independent_draws_count_in_full():
+    result = result_of(normal_draws(N_STEPS))
+    table = result.summary()
+    np.testing.assert_allclose(table["ess_bulk"], N_DRAWS, rtol=0.15)
+    np.testing.assert_allclose(table["ess_tail"], N_DRAWS, rtol=0.15)
+    assert np.all(np.abs(table["r_hat"] - 1.0) < 0.005)
+    assert "tau" not in table
+    assert result.verdict() == []
+    assert "nothing speaks against" in result._repr_html_()
+
+
+def test_correlated_chains_count_for_less():
+    draws = autoregressive_draws(3000, RHO, nwalkers=4)
+    table = result_of(draws).summary()
+    np.testing.assert_allclose(table["ess_bulk"], 4 * 3000 / TAU, rtol=0.2)
+
+
+def test_an_ensemble_has_its_autocorrelation_time():
+    draws = autoregressive_draws(4000, RHO)
+    table = result_of(draws, independent=False).summary()
+    np.testing.assert_allclose(table["tau"], TAU, rtol=0.15)
+    np.testing.assert_allclose(table["ess_bulk"], 8 * 4000 / table["tau"])
+    error = table["sd"] / np.sqrt(table["ess_bulk"])
+    np.testing.assert_allclose(table["mcse_mean"], error)
+
+
+@pytest.mark.parametrize("draws", [shifted_draws(), spread_draws()], ids=["at", "by"])
+def test_chains_that_disagree_have_not_converged(draws):
+    """In place, and in spread: the folded half of the rank-normalised R-hat."""
+    result = result_of(draws)
+    of_slope, of_intercept = result.summary()["r_hat"].tolist()
+    assert of_slope < 1.05
+    assert of_intercept > 1.1
+    assert any(
+        "not converged" in line and "R-hat of intercept" in line
+        for line in result.verdict()
+    )
+
+
+def test_few_draws_are_told():
+    told = result_of(normal_draws(40)).verdict()
+    assert any(
+        "few independent draws" in line and "run longer" in line for line in told
+    )
+
+
+def test_a_chain_short_of_its_autocorrelation_time_is_told():
+    slow = autoregressive_draws(300, 0.95)
+    told = result_of(slow, independent=False).verdict()
+    assert any("short chain" in line and "300 steps" in line for line in told)
+    long = autoregressive_draws(4000, 0.5)
+    assert result_of(long, independent=False).verdict() == []
+
+
+def test_divergences_are_counted_and_told():
+    diverging = np.zeros((N_STEPS, N_WALKERS), bool)
+    diverging[[3, 5], [0, 1]] = True
+    draws = normal_draws(N_STEPS)
+    result = result_of(draws, extra_stats={"diverging": diverging})
+    assert result.divergences == 2
+    assert [line[:14] for line in result.verdict()] == ["2 divergences:"]
+    assert result_of(draws).divergences == 0
+
+
+def test_one_chain_has_no_r_hat():
+    result = result_of(normal_draws(4000, nwalkers=1))
+    table = result.summary()
+    assert np.all(np.isnan(table["r_hat"]))
+    np.testing.assert_allclose(table["ess_bulk"], 4000, rtol=0.3)
+    assert result.verdict() == []
+
+
+def test_a_parameter_that_stands_still_is_shown():
+    draws = normal_draws(200)
+    draws[..., 1] = 7.0
+    table = result_of(draws).summary()
+    assert table.loc["intercept", ["mean", "sd"]].tolist() == [7.0, 0.0]
+    assert "intercept" in result_of(draws, independent=False)._repr_html_()
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_the_shortest_runs_have_a_table(n):
+    table = result_of(normal_draws(n, nwalkers=1)).summary()
+    assert np.all(np.isfinite(table["mean"]))
+    assert np.all(np.isnan(table["r_hat"]))
+
+
+# What the monitor shows while a run goes on
+
+
+def test_live_numbers_are_those_of_the_table():
+    draws = autoregressive_draws(2000, 0.6, nwalkers=4)
+    table = result_of(draws).summary()
+    live = live_diagnostics(draws)
+    assert live["ess"] == pytest.approx(table["ess_bulk"].min(), rel=0.1)
+    assert live["r_hat"] == pytest.approx(table["r_hat"].max(), abs=0.003)
+
+
+@pytest.mark.parametrize("draws", [shifted_draws(), spread_draws()], ids=["at", "by"])
+def test_live_numbers_see_chains_that_disagree(draws):
+    expected = result_of(draws).summary()["r_hat"].max()
+    assert live_diagnostics(draws)["r_hat"] == pytest.approx(expected, rel=0.02)
+
+
+LITTLE = {
+    "nothing": np.zeros((0, 4, 2)),
+    "a few": normal_draws(5),
+    "standing still": np.ones((20, 4, 2)),
+}
+
+
+@pytest.mark.parametrize("draws", LITTLE.values(), ids=LITTLE)
+def test_live_numbers_are_left_out_where_there_are_none(draws):
+    assert live_diagnostics(draws) == {}
+
+
+def test_live_numbers_of_one_chain():
+    assert "ess" in live_diagnostics(normal_draws(100, nwalkers=1))
