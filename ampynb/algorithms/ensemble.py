@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -123,7 +122,7 @@ class Ensemble(Algorithm):
     def __post_init__(self):
         object.__setattr__(self, "moves", weighted_moves(self.moves))
         for move, _ in self.moves:
-            if not hasattr(move, "propose"):
+            if type(move).__module__.startswith("emcee."):
                 raise TypeError(
                     "expected moves such as ampynb.Stretch() or ampynb."
                     f"DifferentialEvolution(); got {type(move).__qualname__}; emcee's "
@@ -162,9 +161,16 @@ class Ensemble(Algorithm):
 
 def weighted_moves(moves: Any) -> tuple[tuple[Any, float], ...]:
     """Return moves with weights that sum to 1."""
-    if not isinstance(moves, Sequence):
+    if not isinstance(moves, list | tuple):
         moves = (moves,)
-    pairs = [m if isinstance(m, Sequence) else (m, 1.0) for m in moves]
+    pairs = [move if isinstance(move, list | tuple) else (move, 1.0) for move in moves]
+    for move, _ in pairs:
+        if not hasattr(move, "propose"):
+            raise TypeError(
+                "expected moves such as ampynb.Stretch() or ampynb."
+                f"DifferentialEvolution(); got {type(move).__qualname__}; give one, or "
+                "a list of them"
+            )
     total = sum(weight for _, weight in pairs)
     if not pairs or not total > 0 or any(weight < 0 for _, weight in pairs):
         raise ValueError(

@@ -81,14 +81,16 @@ class EmceeEnsemble(Algorithm):
         """Make ``n`` steps of all walkers, or as many as one call can hold."""
         phase = self.status(state).phase
         n = min(n, LONGEST_CHUNK)
-        sampler = emcee.EnsembleSampler(
+        sampler: Any = emcee.EnsembleSampler(
             self.nwalkers,
             posterior.model.ndim,
             self._densities(posterior),
             vectorize=True,
             moves=[(_emcee_move(move), weight) for move, weight in self.moves],
         )
-        last: Any = sampler.run_mcmc(state.state, n, skip_initial_state_check=True)
+        # Without emcee's wrapper, which prints errors besides raising them.
+        sampler.log_prob_fn = self._densities(posterior)
+        last = sampler.run_mcmc(state.state, n, skip_initial_state_check=True)
         position = np.asarray(sampler.get_chain())
         before = np.concatenate([state.state.coords[None], position[:-1]])
         accepted = np.any(position != before, axis=-1)
@@ -152,4 +154,5 @@ def autocorrelation_time(chain: np.ndarray) -> np.ndarray:
     emcee's estimator, with its window (Goodman and Weare 2010; Sokal 1996), given
     even where the chain is shorter than 50 times the estimate and so unreliable.
     """
-    return np.asarray(emcee.autocorr.integrated_time(chain, quiet=True, tol=0))
+    with np.errstate(divide="ignore", invalid="ignore"):  # where nothing varies
+        return np.asarray(emcee.autocorr.integrated_time(chain, quiet=True, tol=0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import pickle
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -37,7 +38,7 @@ class LikelihoodPool:
         self._executor = ProcessPoolExecutor(
             workers,
             multiprocessing.get_context("spawn"),
-            initializer=_held.append,
+            initializer=_hold,
             initargs=(posterior,),
         )
 
@@ -53,6 +54,10 @@ class LikelihoodPool:
     def close(self) -> None:
         """End the workers."""
         self._executor.shutdown(cancel_futures=True)
+
+
+def _hold(posterior: Posterior) -> None:
+    _held.append(posterior)
 
 
 def _log_likelihood(vector: np.ndarray) -> float:
@@ -78,11 +83,12 @@ def open_pool(workers: Any, posterior: Posterior) -> Any:
         return workers
     kind = type(posterior.analysis)
     interactive = not hasattr(sys.modules["__main__"], "__file__")
-    if kind.__module__ == "__main__" and interactive:
+    if (kind.__module__ == "__main__" and interactive) or not _can_be_sent(posterior):
         raise ValueError(
             "expected an analysis that other processes can import; got "
-            f"{kind.__qualname__}, defined in the notebook; put the class into a "
-            "module, or pass workers=concurrent.futures.ThreadPoolExecutor(n)"
+            f"{kind.__qualname__}, defined in the notebook or in a function; put the "
+            "class into a module, or pass workers=concurrent.futures."
+            "ThreadPoolExecutor(n)"
         )
     if not isinstance(workers, int) or workers < 1:
         raise ValueError(
@@ -90,6 +96,14 @@ def open_pool(workers: Any, posterior: Posterior) -> Any:
             f"{workers!r}; give for instance workers=2"
         )
     return LikelihoodPool(workers, posterior)
+
+
+def _can_be_sent(posterior: Posterior) -> bool:
+    try:
+        pickle.dumps(posterior)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return False
+    return True
 
 
 def closing_pool(

@@ -7,13 +7,37 @@ import functools
 import jax
 import numpy as np
 
-from ampynb.algorithms.algorithm import Start
+from ampynb.algorithms.algorithm import Algorithm, Start
 from ampynb.analysis.posterior import Posterior
 
-__all__ = ["draw_start"]
+__all__ = ["draw_start", "start_or_draw"]
 
 ROUNDS = 20
 SMALLEST_BATCH = 64
+
+
+def start_or_draw(
+    posterior: Posterior, key: jax.Array, algorithm: Algorithm, start: Start | None
+) -> Start:
+    """Return the start that was asked for, or one drawn from the prior.
+
+    Raises
+    ------
+    ValueError
+        Where an algorithm cannot begin there: a chain by itself must not begin at
+        zero probability, a walker of an ensemble may if there are others that do not.
+    """
+    if start is None:
+        candidates = algorithm.candidates_per_walker
+        return draw_start(posterior, key, algorithm.nwalkers, candidates)
+    finite = np.isfinite(log_likelihoods(posterior, np.asarray(start.position)))
+    if not (finite.all() if algorithm.independent_chains else finite.any()):
+        raise ValueError(
+            "expected a start at which the log likelihood is finite; got "
+            f"{np.sum(~finite)} of {len(finite)} positions at which it is not; start "
+            "nearer the best fit, or leave start out for draws from the prior"
+        )
+    return start
 
 
 def draw_start(
@@ -32,19 +56,22 @@ def draw_start(
         Where too few prior draws have a finite log posterior.
     """
     wanted = nwalkers * candidates
-    found, drawn, undefined = [], 0, 0
+    found, drawn, undefined, infinite = [], 0, 0, 0
     for key_round in jax.random.split(key, ROUNDS):
         batch = max(wanted, SMALLEST_BATCH)
         vectors = np.asarray(posterior.model.sample_prior(key_round, batch))
         raw = log_likelihoods(posterior, vectors)
         undefined += int(np.isnan(raw).sum())
+        infinite += int(np.isposinf(raw).sum())
         drawn += batch
         good = np.isfinite(raw)
         found += zip(vectors[good], raw[good], strict=True)
         if len(found) >= wanted:
             break
     if len(found) < nwalkers:
-        raise ValueError(_nothing_found(len(found), drawn, undefined, nwalkers))
+        raise ValueError(
+            _nothing_found(nwalkers, len(found), drawn, undefined, infinite)
+        )
     usable = len(found) // nwalkers
     groups = [found[i * usable : (i + 1) * usable] for i in range(nwalkers)]
     best = [max(group, key=lambda pair: pair[1])[0] for group in groups]
@@ -63,18 +90,20 @@ def _log_likelihoods(posterior: Posterior, vectors: jax.Array) -> jax.Array:
     return jax.vmap(functools.partial(Posterior.raw_log_likelihood, posterior))(vectors)
 
 
-def _nothing_found(found: int, drawn: int, undefined: int, nwalkers: int) -> str:
-    got = (
-        f"NaN at {undefined} of {drawn} draws"
-        if undefined
-        else f"zero probability (-inf) at {drawn - found} of {drawn} draws"
-    )
-    remedy = (
-        "look for a division by zero, the logarithm or root of a negative number, or "
-        "NaN in the data"
-        if undefined
-        else "move the priors to where the likelihood is not zero, or pass start="
-    )
+def _nothing_found(
+    nwalkers: int, found: int, drawn: int, undefined: int, infinite: int
+) -> str:
+    if undefined or infinite:
+        counts = {"NaN": undefined, "+inf": infinite}
+        told = (f"{what} at {n} of {drawn} draws" for what, n in counts.items() if n)
+        got = " and ".join(told)
+        remedy = (
+            "look for a division by zero, the logarithm or root of a negative number, "
+            "or NaN in the data"
+        )
+    else:
+        got = f"zero probability (-inf) at {drawn - found} of {drawn} draws"
+        remedy = "move the priors to where the likelihood is not zero, or pass start="
     return (
         f"expected a finite log likelihood at {nwalkers} or more draws from the prior; "
         f"got {found}, with {got}; {remedy}"

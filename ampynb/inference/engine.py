@@ -153,9 +153,9 @@ class InferenceEngine:
         posterior, seed = self.posterior, self.seed
         counts = {"nwalkers": nwalkers, "iterations": iterations, "burn": burn}
         given = {name: count for name, count in counts.items() if count is not None}
-        _check_counts(given)
-        check_likelihood(posterior)
         algorithm = algorithm_from(sampler, posterior, {**(sampler_kw or {}), **given})
+        _check_counts(algorithm)
+        check_likelihood(posterior)
         algorithm.check(posterior)
         begin = start_from(start, self.model, algorithm.nwalkers, seed)
         pool = open_pool(workers, posterior)
@@ -184,10 +184,12 @@ class InferenceEngine:
         return f"<div>{head}</div>{self.model._repr_html_()}"
 
 
-def _check_counts(counts: Mapping[str, int]) -> None:
-    for name, count in counts.items():
-        least = 0 if name == "burn" else 1
-        if not isinstance(count, int | np.integer) or count < least:
+def _check_counts(algorithm: Algorithm) -> None:
+    for name, least in (("nwalkers", 1), ("iterations", 1), ("burn", 0)):
+        count = getattr(algorithm, name)
+        is_count = isinstance(count, int | np.integer) and not isinstance(count, bool)
+        if not is_count or count < least:
             raise ValueError(
-                f"expected {name} as a whole number of at least {least}; got {count!r}"
+                f"expected {name} as a whole number of at least {least}; got {count!r};"
+                f" give for instance {name}=1000"
             )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import jax
 
 from ampynb.algorithms.algorithm import Algorithm, Start
-from ampynb.algorithms.start import draw_start
+from ampynb.algorithms.start import start_or_draw
 from ampynb.analysis.posterior import Posterior
 from ampynb.inference.events import Advanced, Event, Finished, PhaseChanged, Started
 from ampynb.results.history import History
@@ -25,6 +25,9 @@ class Command(enum.Enum):
 
     CONTINUE = "continue"
     STOP = "stop"
+
+
+STOP = Command.STOP
 
 
 @dataclass
@@ -57,24 +60,27 @@ def sampling(
     It does no I/O: what happens is yielded, what is drawn goes into ``history``, and
     whoever drives it decides when the next chunk is made.
     """
-    yield Started(
-        sampler=algorithm.name,
-        nwalkers=algorithm.nwalkers,
-        ndim=posterior.model.ndim,
-        burn=algorithm.burn,
-        iterations=algorithm.iterations,
-        seed=seed,
+    stopped = STOP is (
+        yield Started(
+            sampler=algorithm.name,
+            nwalkers=algorithm.nwalkers,
+            ndim=posterior.model.ndim,
+            burn=algorithm.burn,
+            iterations=algorithm.iterations,
+            seed=seed,
+        )
     )
-    yield PhaseChanged(COMPILING)
+    stopped = STOP is (yield PhaseChanged(COMPILING)) or stopped
+    if stopped:
+        yield Finished(reason="stopped", step=0, seconds=0.0)
+        return
     begun = clock()
     key_start, key = jax.random.split(jax.random.key(seed))
-    if start is None:
-        candidates = algorithm.candidates_per_walker
-        start = draw_start(posterior, key_start, algorithm.nwalkers, candidates)
+    start = start_or_draw(posterior, key_start, algorithm, start)
     state = algorithm.init(posterior, key, start)
-    elapsed, phase, pace, reason = clock() - begun, COMPILING, _Pace(), "completed"
+    elapsed, phase, pace = clock() - begun, COMPILING, _Pace()
     status = algorithm.status(state)
-    while not status.done:
+    while not status.done and not stopped:
         begun = clock()
         state, draws = algorithm.advance(
             posterior, state, min(pace.n, status.remaining)
@@ -83,21 +89,19 @@ def sampling(
         elapsed += seconds
         history.append(draws)
         status = algorithm.status(state)
-        if phase == COMPILING:  # the first chunk's time is the compiler's
-            pace.observe(len(draws.position), pace.target)
-        else:
-            pace.observe(len(draws.position), seconds)
+        # The first chunk's time is the compiler's.
+        spent = pace.target if phase == COMPILING else seconds
+        pace.observe(len(draws.position), spent)
         if phase != draws.phase:
             phase = draws.phase
-            yield PhaseChanged(phase)
-        command = yield Advanced(
+            stopped = STOP is (yield PhaseChanged(phase))
+        advanced = Advanced(
             phase=phase,
             step=status.step,
             total=status.total,
             seconds=elapsed,
             metrics=status.metrics,
         )
-        if command is Command.STOP and not status.done:
-            reason = "stopped"
-            break
+        stopped = STOP is (yield advanced) or stopped
+    reason = "completed" if status.done else "stopped"
     yield Finished(reason=reason, step=status.step, seconds=elapsed)

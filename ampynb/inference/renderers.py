@@ -131,9 +131,9 @@ def renderers_for(progress: str | bool | Renderer, run: Run) -> list[Renderer]:
     logged: list[Renderer] = [JsonLines(Path(log))] if log else []
     if isinstance(progress, bool):
         progress = "auto" if progress else "none"
-    if not isinstance(progress, str):
+    if not isinstance(progress, str) and callable(getattr(progress, "show", None)):
         return [progress, *logged]
-    if progress not in CHOICES:
+    if not isinstance(progress, str) or progress not in CHOICES:
         raise ValueError(
             f"expected progress among {', '.join(map(repr, CHOICES))}, or an object "
             f"with a show(event) method; got {progress!r}; use 'auto'"

@@ -163,21 +163,27 @@ class Run:
     def _hold(self) -> None:
         """Wait here while the run is paused."""
         self._held = not self._may_go.is_set()
-        self._may_go.wait()
+        # In short waits: a stop by a signal does not touch the lock of the event.
+        while not self._stopping and not self._may_go.wait(0.05):
+            pass
         self._held = False
 
     def _note(self, event: Event) -> None:
         self._status = self._status_after(event)
         for renderer in list(self._renderers):
-            try:
-                renderer.show(event)
-            except Exception:
-                self._renderers.remove(renderer)
-                logger.warning(
-                    "%s failed and is switched off; the run goes on",
-                    type(renderer).__name__,
-                    exc_info=True,
-                )
+            self._try(renderer, renderer.show, event)
+
+    def _try(self, renderer: Renderer, action: Callable, *arguments: Any) -> None:
+        """Let a renderer act; one that fails is switched off, with one warning."""
+        try:
+            action(*arguments)
+        except Exception:
+            self._renderers.remove(renderer)
+            logger.warning(
+                "%s failed and is switched off; the run goes on",
+                type(renderer).__name__,
+                exc_info=True,
+            )
 
     def _status_after(self, event: Event) -> RunStatus:
         status = self._status
@@ -217,7 +223,7 @@ class Run:
         def on_interrupt(number: int, frame: Any) -> None:
             if self._stopping:
                 raise KeyboardInterrupt
-            self.stop()
+            self._stopping = True
 
         former = signal.signal(signal.SIGINT, on_interrupt)
         try:
@@ -264,10 +270,10 @@ class Run:
                 f"expected the run to end within {timeout} s; it is at step "
                 f"{self.status.step} of {self.status.total}; wait longer, or stop() it"
             )
-        for renderer in self._renderers:
+        for renderer in list(self._renderers):
             settle = getattr(renderer, "settle", None)
             if settle is not None:
-                settle()
+                self._try(renderer, settle)
         return self._outcome()
 
     def _wait_until(self, deadline: float | None) -> bool:
@@ -278,9 +284,10 @@ class Run:
         return True
 
     def _outcome(self) -> Result:
-        result = self.result
+        result, status = self.result, self.status
+        if self._error is not None and status.step == 0:
+            raise self._error  # misuse, found out late: there are no draws to keep
         if self._error is not None:
-            status = self.status
             raise RunFailedError(
                 f"the run failed after {status.step} steps: {status.message}; the "
                 "draws so far are in this error's result",

@@ -30,8 +30,8 @@ def start_from(start: Any, model: Model, nwalkers: int, seed: int) -> Start | No
         Where it has another shape than the model and the walkers, or lies outside
         the prior's support.
     """
-    if start is None or isinstance(start, Start):
-        return start
+    if start is None:
+        return None
     if isinstance(start, Result):
         if start.model.names != model.names:
             raise ValueError(
@@ -39,11 +39,14 @@ def start_from(start: Any, model: Model, nwalkers: int, seed: int) -> Start | No
                 f"result with {', '.join(start.model.names)}; pass an instance instead"
             )
         return Start(start.sample(nwalkers, seed))
-    is_array = isinstance(start, list | tuple | np.ndarray | jax.Array)
-    position = np.asarray(start if is_array else model.vector_from_instance(start))
+    given = start.position if isinstance(start, Start) else start
+    is_array = isinstance(given, list | tuple | np.ndarray | jax.Array)
+    position = np.asarray(given if is_array else model.vector_from_instance(given))
     if position.shape == (nwalkers, model.ndim):
-        return Start(position)
+        _check_inside(position, model)
+        return start if isinstance(start, Start) else Start(position)
     if position.shape == (model.ndim,):
+        _check_inside(position[None], model)
         return Start(_ball(position, model, nwalkers, seed))
     raise ValueError(
         f"expected a start of shape ({model.ndim},) or ({nwalkers}, {model.ndim}); got "
@@ -51,14 +54,20 @@ def start_from(start: Any, model: Model, nwalkers: int, seed: int) -> Start | No
     )
 
 
+def _check_inside(position: np.ndarray, model: Model) -> None:
+    """Raise where a walker is outside the priors' support, or on its edge."""
+    finite = np.isfinite(jax.vmap(model.unconstrain)(position))
+    if not finite.all():
+        walker, element = np.argwhere(~finite)[0]
+        value = position[walker, element]
+        raise ValueError(
+            "expected a start inside the priors' bounds; got "
+            f"{model.names[element]}={value:.6g}; move it inside"
+        )
+
+
 def _ball(vector: np.ndarray, model: Model, nwalkers: int, seed: int) -> np.ndarray:
     centre = np.asarray(model.unconstrain(vector))
-    if not np.all(np.isfinite(centre)):
-        outside = np.flatnonzero(~np.isfinite(centre))
-        names = ", ".join(f"{model.names[i]}={vector[i]:.6g}" for i in outside)
-        raise ValueError(
-            f"expected a start inside the priors' bounds; got {names}; move it inside"
-        )
     low, high = (np.asarray(model.unconstrain(v)) for v in model.prior_interval(0.68).T)
     normal = np.random.default_rng(seed).normal(size=(nwalkers, model.ndim))
     z = centre + SCATTER * (high - low) / 2 * normal
