@@ -28,9 +28,9 @@ def compilations() -> Iterator[list[str]]:
     """List the programs that XLA compiles within, also those read from its cache."""
     names: list[str] = []
 
-    def note(event: str, seconds: float, **details: Any) -> None:
+    def note(event: str, duration_secs: float, **kwargs: str | int) -> None:
         if event == COMPILED:
-            names.append(str(details.get("fun_name")))
+            names.append(str(kwargs.get("fun_name")))
 
     jax.monitoring.register_event_duration_secs_listener(note)
     try:

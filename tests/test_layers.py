@@ -79,7 +79,7 @@ in_package = pytest.mark.parametrize("path", MODULES, ids=relative)
 
 
 def test_every_module_has_a_layer():
-    known = {*LAYERS, *LEAVES, "__init__", "_jax_settings"}
+    known = {*LAYERS, *LEAVES, "__init__", "_jax_settings", "quickstart"}
     assert {layer_of(path) for path in MODULES} <= known
     assert len(MODULES) > 30
 

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.typing import ArrayLike
 
 from ampynb.algorithms.algorithm import Draws
 
@@ -18,7 +19,7 @@ BUFFER_BYTES = 8 * 2**20
 LONGEST_CHUNK = 2048
 
 
-def repeat(step: Callable, state: Any, n: jax.Array) -> tuple[Any, Any]:
+def repeat(step: Callable, state: Any, n: ArrayLike) -> tuple[Any, Any]:
     """Apply ``step(state) -> (state, record)`` up to ``n`` times.
 
     The number is an argument of the compiled program and not a part of it: records go

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import ArrayLike
 
 from ampynb.algorithms.algorithm import Algorithm, Draws, Outcome, Start, Status
 from ampynb.algorithms.chunk import draws_from, repeat
@@ -29,6 +30,10 @@ class Stretch:
     """
 
     a: float = 2.0
+
+    def __post_init__(self):
+        if not self.a > 1:
+            raise ValueError(f"expected a above 1; got {self.a}; 2 is usual")
 
     def propose(
         self, key: jax.Array, active: jax.Array, others: jax.Array
@@ -199,7 +204,7 @@ def _init(posterior: Posterior, key: jax.Array, position: jax.Array) -> Ensemble
 
 @functools.partial(jax.jit, static_argnames=("moves",))
 def _advance(
-    posterior: Posterior, state: EnsembleState, n: jax.Array, moves: tuple
+    posterior: Posterior, state: EnsembleState, n: ArrayLike, moves: tuple
 ) -> tuple[EnsembleState, dict[str, jax.Array]]:
     return repeat(functools.partial(_step, posterior, moves), state, n)
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from numpyro.infer.hmc import HMCState, hmc
 from numpyro.infer.hmc_util import HMCAdaptState
 
@@ -54,6 +55,11 @@ class NUTS(Algorithm):
             raise ValueError(
                 f"expected target_accept between 0 and 1; got {self.target_accept}; "
                 "0.8 is usual, 0.95 helps against divergences"
+            )
+        if self.max_tree_depth < 1:
+            raise ValueError(
+                "expected max_tree_depth of at least 1; got "
+                f"{self.max_tree_depth}; 10 is usual"
             )
 
     def check(self, posterior: Posterior) -> None:
@@ -138,7 +144,7 @@ def _init(
 
 @functools.partial(jax.jit, static_argnames=("algorithm",))
 def _advance(
-    posterior: Posterior, state: HMCState, n: jax.Array, algorithm: NUTS
+    posterior: Posterior, state: HMCState, n: ArrayLike, algorithm: NUTS
 ) -> tuple[HMCState, dict[str, jax.Array]]:
     ndim = state.z.shape[-1]
     init, sample = _kernel(posterior, algorithm, ndim)

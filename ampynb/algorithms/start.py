@@ -30,7 +30,10 @@ def start_or_draw(
     if start is None:
         candidates = algorithm.candidates_per_walker
         return draw_start(posterior, key, algorithm.nwalkers, candidates)
-    finite = np.isfinite(log_likelihoods(posterior, np.asarray(start.position)))
+    position = np.asarray(start.position)
+    if not algorithm.independent_chains:
+        _check_spanning(position)
+    finite = np.isfinite(log_likelihoods(posterior, position))
     if not (finite.all() if algorithm.independent_chains else finite.any()):
         raise ValueError(
             "expected a start at which the log likelihood is finite; got "
@@ -38,6 +41,21 @@ def start_or_draw(
             "nearer the best fit, or leave start out for draws from the prior"
         )
     return start
+
+
+def _check_spanning(position: np.ndarray) -> None:
+    """Raise where the walkers of an ensemble could never leave a line or a plane."""
+    ndim = position.shape[1]
+    spread = position - position.mean(axis=0)
+    width = spread.std(axis=0)
+    scaled = spread / np.where(width > 0, width, 1.0)
+    rank = np.linalg.matrix_rank(scaled, rtol=1e-10)
+    if rank < ndim:
+        raise ValueError(
+            f"expected walkers that differ in each of {ndim} directions; got "
+            f"{len(position)} that differ in {rank}; scatter them around the point, or "
+            "pass the point alone as start"
+        )
 
 
 def draw_start(

@@ -50,8 +50,14 @@ class InferenceEngine:
     """
 
     def __init__(self, analysis: Analysis, model: Model | Collection, seed: int = 0):
+        is_count = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+        if not is_count or seed < 0:
+            raise ValueError(
+                f"expected seed as a whole number, 0 or more; got {seed!r}; give for "
+                "instance seed=1"
+            )
         self.posterior = Posterior(analysis, model)
-        self.seed = seed
+        self.seed = int(seed)
 
     @property
     def analysis(self) -> Analysis:

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from ampynb.algorithms.algorithm import Start
+from ampynb.model.instance import Instance
 from ampynb.model.model import Model
 from ampynb.results.result import Result
 
@@ -41,7 +42,7 @@ def start_from(start: Any, model: Model, nwalkers: int, seed: int) -> Start | No
         return Start(start.sample(nwalkers, seed))
     given = start.position if isinstance(start, Start) else start
     is_array = isinstance(given, list | tuple | np.ndarray | jax.Array)
-    position = np.asarray(given if is_array else model.vector_from_instance(given))
+    position = np.asarray(given if is_array else _vector_from(given, model))
     if position.shape == (nwalkers, model.ndim):
         _check_inside(position, model)
         return start if isinstance(start, Start) else Start(position)
@@ -52,6 +53,19 @@ def start_from(start: Any, model: Model, nwalkers: int, seed: int) -> Start | No
         f"expected a start of shape ({model.ndim},) or ({nwalkers}, {model.ndim}); got "
         f"{position.shape}; give one point, or one for each walker"
     )
+
+
+def _vector_from(instance: Any, model: Model) -> Any:
+    try:
+        return model.vector_from_instance(instance)
+    except AttributeError:
+        if isinstance(instance, Instance):  # its own error names what is missing
+            raise
+        raise TypeError(
+            "expected a start as an instance of the model, a vector, an array of one "
+            f"vector for each walker, or a Result; got {type(instance).__qualname__}; "
+            "give for instance model.instance_from_prior_medians()"
+        ) from None
 
 
 def _check_inside(position: np.ndarray, model: Model) -> None:

@@ -302,6 +302,8 @@ class Model:
     def _like(self, name: str, prior: Any) -> Parameter:
         for row in self.rows:
             if row.name == name:
+                if isinstance(prior, Parameter):
+                    return prior
                 return Parameter(prior, unit=row.unit, label=row.label)
         raise ValueError(suggest(name, [row.name for row in self.rows]))
 

@@ -14,6 +14,8 @@ import numpyro.distributions as dist
 from ampynb.model.arrays import is_array, register_component
 from ampynb.model.parameter import Collection, Parameter
 
+RESERVED = ("chain", "draw")
+
 __all__ = ["Node", "Row", "lay_out", "nodes_from", "suggest"]
 
 
@@ -136,6 +138,11 @@ def _entry_from(name: str, entry: Any) -> Any:
         raise ValueError(
             f"expected a parameter name that is a Python identifier; got {name!r}; "
             "give LaTeX or words as Parameter(..., label=...)"
+        )
+    if name in RESERVED:
+        raise ValueError(
+            f"expected a name other than ArviZ's dimensions {' and '.join(RESERVED)}; "
+            f"got {name!r}; call the parameter something else"
         )
     if isinstance(entry, Parameter):
         return entry

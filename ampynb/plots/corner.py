@@ -46,7 +46,8 @@ def corner(
         for name in first.model.names
         if all(name in result.model.names for result in named.values())
     ]
-    names = list(shared if parameters is None else parameters)
+    chosen = [parameters] if isinstance(parameters, str) else parameters
+    names = list(shared if chosen is None else chosen)
     unknown = [name for name in names if name not in shared]
     if unknown or not names:
         raise ValueError(

@@ -189,6 +189,7 @@ class Result:
         from ampynb.plots.trace import plot_trace
 
         names = self.model.names
+        parameters = [parameters] if isinstance(parameters, str) else parameters
         for name in parameters or ():
             if name not in names:
                 raise ValueError(suggest(name, names))

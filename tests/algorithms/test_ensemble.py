@@ -4,6 +4,7 @@ from typing import Any
 
 import emcee
 import jax
+import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 import pytest
@@ -67,8 +68,9 @@ def test_the_chain_is_affine_invariant(kind: Any):
 @pytest.mark.parametrize("move", [STRETCH, DIFFERENCE, anb.Stretch(a=3.0)])
 def test_a_proposal_lies_on_lines_through_the_other_walkers(move: Any):
     generator = np.random.default_rng(1)
-    active, others = generator.normal(size=(5, 3)), generator.normal(size=(4, 3))
-    proposal, log_factor = move.propose(jax.random.key(0), active, others)
+    points = generator.normal(size=(5, 3)), generator.normal(size=(4, 3))
+    active, others = points
+    proposal, log_factor = move.propose(jax.random.key(0), *map(jnp.asarray, points))
     assert proposal.shape == (5, 3) and log_factor.shape == (5,)
     for i in range(5):
         if isinstance(move, anb.Stretch):  # Goodman and Weare 2010, equation 7
@@ -91,7 +93,7 @@ def test_a_proposal_lies_on_lines_through_the_other_walkers(move: Any):
 def test_the_stretch_has_its_density():
     # Goodman and Weare 2010, equation 9: g(z) ~ 1 / sqrt(z) between 1/a and a
     a, n = 2.0, 100_000
-    active, others = np.ones((n, 1)), np.zeros((1, 1))
+    active, others = jnp.ones((n, 1)), jnp.zeros((1, 1))
     stretch, _ = anb.Stretch(a).propose(jax.random.key(3), active, others)
     grid = np.linspace(1 / a, a, 20)
     exact = (np.sqrt(grid) - np.sqrt(1 / a)) / (np.sqrt(a) - np.sqrt(1 / a))
@@ -123,6 +125,12 @@ def test_moves_have_weights_that_sum_to_one(moves: Any, weights: list[float]):
 def test_moves_that_cannot_be_are_refused(kind: Any, moves: Any):
     with pytest.raises((ValueError, TypeError), match=r"expected moves\b.*; got .*; "):
         kind(moves=moves)
+
+
+@pytest.mark.parametrize("a", [1.0, 0.5, -2.0, np.nan])
+def test_a_stretch_that_cannot_be_is_refused(a: float):
+    with pytest.raises(ValueError, match=r"expected a.*; got .*; "):
+        anb.Stretch(a=a)
 
 
 def test_moves_of_emcee_are_for_numpy():

@@ -62,6 +62,13 @@ def under_way(run: anb.Run) -> anb.Run:
     return run
 
 
+def positions(run: anb.Run, phase: str) -> np.ndarray:
+    """Return what the history holds of a phase."""
+    draws = run.history.draws(phase)
+    assert draws is not None
+    return draws.position
+
+
 class Listener:
     """Keeps every event."""
 
@@ -128,7 +135,8 @@ def test_pauses_do_not_change_the_chain(start, sampler: Any):
 def test_resuming_or_pausing_a_run_that_has_ended_does_nothing(start):
     run = start(BRIEF)
     result = run.wait()
-    run.pause(), run.resume(), run.stop()
+    for act in (run.pause, run.resume, run.stop):
+        act()
     assert run.status.state == "completed"
     assert run.result is result
 
@@ -144,7 +152,7 @@ def test_a_stop_keeps_every_draw_and_acts_at_once(start):
     assert time.monotonic() - begun < 0.5
     assert result.reason == run.status.state == "stopped"
     assert len(result.draws) == run.status.step > 50
-    np.testing.assert_array_equal(result.draws, run.history.draws(SAMPLING).position)
+    np.testing.assert_array_equal(result.draws, positions(run, SAMPLING))
     whole = engine().run(sampler=ENDLESS, iterations=len(result.draws), progress="none")
     np.testing.assert_array_equal(result.draws, whole.draws)
 
@@ -163,7 +171,7 @@ def test_a_run_stopped_in_its_warmup_keeps_it(start):
     result = run.wait()
     assert (result.reason, len(result.draws)) == ("stopped", 0)
     assert len(result.warmup) == run.status.step
-    np.testing.assert_array_equal(result.warmup, run.history.draws(WARMUP).position)
+    np.testing.assert_array_equal(result.warmup, positions(run, WARMUP))
 
 
 def test_a_run_stopped_at_once_ends(start):

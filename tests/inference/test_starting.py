@@ -124,6 +124,12 @@ def test_an_instance_without_a_parameter_is_refused_by_name():
         position_from(anb.Instance(slope=0.5))
 
 
+@pytest.mark.parametrize("start", ["prior", {"slope": 0.5}, 7.0, object()])
+def test_what_is_no_start_is_refused(start: Any):
+    with pytest.raises((ValueError, TypeError), match=r"expected a start.*; got .*; "):
+        position_from(start)
+
+
 def test_a_start_for_another_number_of_walkers_is_refused():
     with pytest.raises(
         ValueError, match=rf"expected .*\({NWALKERS}, 3\); got \(7, 3\)"
@@ -151,3 +157,15 @@ def test_a_start_of_zero_probability_everywhere_is_refused():
     engine = anb.InferenceEngine(Walled(), model)
     with pytest.raises((ValueError, RuntimeError), match=r"expected .*start.*; got"):
         engine.run(8, 20, 0, start=[20.0, 0.0], progress="none")
+
+
+@pytest.mark.parametrize(
+    "along", [np.zeros(8), np.linspace(0.0, 1.0, 8)], ids=["at a point", "on a line"]
+)
+def test_walkers_of_an_ensemble_must_span_the_space(along: np.ndarray):
+    # each moves along lines through the others, and so never leaves a line
+    problem = line_problem()
+    engine = anb.InferenceEngine(problem.analysis, problem.model)
+    start = np.array([1.5, -0.5]) + along[:, None] * np.array([0.1, 0.2])
+    with pytest.raises(ValueError, match=r"expected .*differ.*; got .*; "):
+        engine.run(8, 20, 0, start=start, progress="none")

@@ -126,6 +126,11 @@ CASES = {
         (TypeError, ValueError),
         ["expected", "ImproperUniform"],
     ),
+    "name of a dimension of ArviZ": (
+        lambda: anb.Model(draw=NORMAL),
+        ValueError,
+        ["'draw'", "chain", "something else"],
+    ),
     "tie between shapes": (
         lambda: anb.Model(a=NORMAL.expand([3]), b=NORMAL).tie(b="a"),
         ValueError,

@@ -226,3 +226,10 @@ def test_a_model_survives_a_tree_map():
     model = jax.tree_util.tree_map(lambda leaf: leaf, nested_model())
     assert "theta_E" in repr(model)
     assert model.fix(zeta=1.0).ndim == 4
+
+
+def test_a_new_prior_may_bring_its_own_unit():
+    model = anb.Model(a=anb.Parameter(dist.Normal(0, 1), unit="m"))
+    changed = model.with_priors(a=anb.Parameter(dist.Normal(0, 1), unit="km"))
+    assert changed.units == ["km"]
+    assert model.with_priors(a=dist.Normal(0, 2)).units == ["m"]

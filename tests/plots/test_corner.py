@@ -121,3 +121,9 @@ def test_options_reach_corner(names):
     for i, truth in enumerate(truths):
         assert axes[i, i].get_title() == ""
         assert truth in [line.get_xdata()[0] for line in axes[i, i].lines]
+
+
+def test_one_parameter_may_be_named_alone():
+    by_name = [axes.get_xlabel() for axes in RESULT.corner("slope").axes]
+    in_list = [axes.get_xlabel() for axes in RESULT.corner(["slope"]).axes]
+    assert by_name == in_list
