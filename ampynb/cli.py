@@ -7,35 +7,19 @@ are there at once.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import importlib.util
-import json
 import os
-import re
 import shutil
-import signal
 import sys
-import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from ampynb import __version__
+from ampynb.quickstart import INTERRUPTED, CommandError, quickstart
 
-__all__ = ["can_open_browser", "lab_command", "main", "quickstart"]
+__all__ = ["can_open_browser", "lab_command", "main"]
 
 NOTEBOOK = "01_quickstart.ipynb"
-TABLE_TAG = "posterior-table"
-TERMINAL_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-INTERRUPTED = 130  # what a shell returns for a command ended by Ctrl-C
-SECONDS_BETWEEN_READS = 0.1
-
-
-class CommandError(Exception):
-    """Something that the user has to mend, in words for the terminal."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"ampynb: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        print("\ninterrupted", file=sys.stderr)
         return INTERRUPTED
 
 
@@ -189,212 +173,6 @@ def _notebook_to_edit(shipped: Path, here: Path) -> Path:
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(shipped, copy)
     return copy
-
-
-# Without a browser
-
-
-def quickstart(notebook: Path, folder: Path) -> int:
-    """Run a notebook, show how it goes, and leave its results in a folder.
-
-    Parameters
-    ----------
-    notebook : Path
-        It is read only; the executed one is written as HTML.
-    folder : Path
-        The working directory of the run, made if missing.
-
-    Returns
-    -------
-    int
-        0, 1 where a cell has failed, or 130 after Ctrl-C.
-    """
-    import nbformat
-
-    if not notebook.is_file():
-        raise CommandError(f"expected a notebook; got {notebook}, which is no file")
-    folder = folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    document = nbformat.read(notebook, as_version=4)
-    progress = Progress(document)
-    begun = time.time()
-    status = _execute(document, folder, progress)
-    _write_html(document, folder / f"{notebook.stem}.html")
-    if status == 0:
-        _print_table(document, progress)
-    _print_files(folder, begun, progress)
-    return status
-
-
-class Progress:
-    """Says in the terminal where the notebook and its sampler are.
-
-    Parameters
-    ----------
-    document : NotebookNode
-    """
-
-    def __init__(self, document: Any):
-        self._sections = _sections(document)
-        self._current = "the start"
-        self._renderer: Any = None
-
-    def say(self, text: str) -> None:
-        """Write lines, above the bar where there is one."""
-        from tqdm import tqdm
-
-        tqdm.write(text, file=sys.stdout)
-        sys.stdout.flush()
-
-    def cell(self, cell: Any, cell_index: int) -> None:
-        """Tell which cell begins."""
-        number, section = self._sections[cell_index]
-        self._current = f"cell {number} of {len(self._sections)}: {section}"
-        self.say(self._current)
-
-    def event(self, event: Any) -> None:
-        """Show what the sampler has logged."""
-        from ampynb.inference.events import Started
-        from ampynb.inference.renderers import Lines, ProgressBar
-
-        if isinstance(event, Started):
-            terminal = sys.stdout.isatty()
-            self._renderer = (ProgressBar if terminal else Lines)(sys.stdout)
-            steps = event.burn + event.iterations
-            self.say(f"  {event.sampler}: {event.nwalkers} x {steps} steps")
-        if self._renderer is not None:
-            self._renderer.show(event)
-
-    def failed(self, why: str) -> None:
-        """Tell in which cell and why the run has ended early."""
-        colours = why if sys.stdout.isatty() else TERMINAL_COLOURS.sub("", why)
-        self.say(f"\nfailed in {self._current}\n{colours}")
-
-
-def _sections(document: Any) -> dict[int, tuple[int, str]]:
-    """Return the number of each code cell and the heading that it stands under."""
-    sections: dict[int, tuple[int, str]] = {}
-    section = "untitled"
-    for index, cell in enumerate(document.cells):
-        if cell.cell_type == "markdown":
-            headings = re.findall(r"^#+ +(.+?) *$", cell.source, re.MULTILINE)
-            section = headings[-1] if headings else section
-        elif cell.cell_type == "code" and cell.source.strip():
-            sections[index] = len(sections) + 1, section
-    return sections
-
-
-def _execute(document: Any, folder: Path, progress: Progress) -> int:
-    """Run all cells in a kernel of this Python, and return the exit status."""
-    with tempfile.TemporaryDirectory() as temporary:
-        log = Path(temporary) / "events.jsonl"
-        with following(log, progress.event):
-            return asyncio.run(_run_cells(document, folder, log, progress))
-
-
-async def _run_cells(document: Any, folder: Path, log: Path, progress: Progress) -> int:
-    from jupyter_client.kernelspec import KernelSpecManager
-    from nbclient import NotebookClient
-    from nbclient.exceptions import CellControlSignal, DeadKernelError
-
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None
-    client = NotebookClient(
-        document,
-        kernel_name="python3",
-        timeout=None,
-        resources={"metadata": {"path": str(folder)}},
-        extra_arguments=["--log-level=ERROR"],
-        shutdown_kernel="immediate",
-        on_cell_execute=progress.cell,
-    )
-    # Without folders to look in, python3 is the interpreter that runs this.
-    specs = KernelSpecManager(kernel_dirs=[])
-    client.create_kernel_manager().kernel_spec_manager = specs
-    if sys.platform != "win32":
-        # It replaces nbclient's handler, which leaves half a kernel behind.
-        loop.call_soon(loop.add_signal_handler, signal.SIGINT, task.cancel)
-    try:
-        await client.async_execute(env={**os.environ, "AMPYNB_EVENT_LOG": str(log)})
-    except (CellControlSignal, DeadKernelError, asyncio.CancelledError) as error:
-        if task.cancelling():
-            progress.say("\ninterrupted")
-            return INTERRUPTED
-        progress.failed(str(error))
-        return 1
-    return 0
-
-
-@contextmanager
-def following(log: Path, show: Callable[[Any], None]) -> Iterator[None]:
-    """Show the events in a growing file of JSON lines, from a thread of its own."""
-    stopped = threading.Event()
-
-    def follow() -> None:
-        rest, position = "", 0
-        while True:
-            last = stopped.wait(SECONDS_BETWEEN_READS)
-            if log.exists():
-                with log.open() as file:
-                    file.seek(position)
-                    *lines, rest = (rest + file.read()).split("\n")
-                    position = file.tell()
-                for line in lines:
-                    show(_event_from(line))
-            if last:
-                return
-
-    thread = threading.Thread(target=follow, name="ampynb-events", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        thread.join()
-
-
-def _event_from(line: str) -> Any:
-    from ampynb.inference import events
-
-    fields = json.loads(line)
-    return getattr(events, fields.pop("event"))(**fields)
-
-
-# What is left
-
-
-def _write_html(document: Any, path: Path) -> None:
-    from nbconvert import HTMLExporter
-
-    html, _ = HTMLExporter().from_notebook_node(document)
-    path.write_text(html, encoding="utf-8")
-
-
-def _print_table(document: Any, progress: Progress) -> None:
-    for cell in document.cells:
-        if TABLE_TAG in cell.metadata.get("tags", []):
-            shown = [output.get("data", {}) for output in cell.get("outputs", [])]
-            tables = [data["text/plain"] for data in shown if "text/plain" in data]
-            progress.say("\n".join(["\nposterior:", *tables]))
-
-
-def _print_files(folder: Path, begun: float, progress: Progress) -> None:
-    """List what the run has written; the folder may hold other files."""
-    clock_step = 2  # seconds, of the coarsest file systems
-    progress.say(f"\nwritten to {folder}:")
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.stat().st_mtime >= begun - clock_step:
-            size = _size(path.stat().st_size)
-            progress.say(f"  {size}  {path.relative_to(folder)}")
-
-
-def _size(count: float) -> str:
-    unit = "B"
-    for larger in ("kB", "MB", "GB"):
-        if count < 1000:
-            break
-        count, unit = count / 1000, larger
-    return f"{count:6.3g} {unit:2}"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,35 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+NOTEBOOKS = pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, id=path.stem) for path in sorted(FOLDER.glob("*.ipynb"))],
+)
+
+
+@NOTEBOOKS
+def test_notebook_is_valid_and_stored_without_outputs(path):
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    for index, cell in enumerate(notebook.cells):
+        if cell.cell_type == "code":
+            assert cell.outputs == [], f"cell {index} has outputs"
+            assert cell.execution_count is None, f"cell {index} has a count"
+    assert "widgets" not in notebook.metadata
+
+
+@NOTEBOOKS
+def test_notebook_runs(path, tmp_path):
+    # A process of its own: warnings of the Jupyter libraries are not this test's.
+    command = [sys.executable, "-m", "ampynb.cli", "quickstart"]
+    done = subprocess.run(
+        [*command, "--notebook", str(path), "--output", str(tmp_path)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
