@@ -6,12 +6,12 @@ import asyncio
 import json
 import os
 import re
-import signal
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -120,45 +120,58 @@ def _sections(document: Any) -> dict[int, tuple[int, str]]:
 
 
 def _execute(document: Any, folder: Path, progress: Progress) -> int:
-    """Run all cells in a kernel of this Python, and return the exit status."""
-    with tempfile.TemporaryDirectory() as temporary:
+    """Run all cells in a kernel of this Python, and return the exit status.
+
+    They are run from a thread. This one only waits: an interrupt in the midst of an
+    import can be lost, and nbclient's way with one leaves half a kernel behind.
+    """
+    interrupted = threading.Event()
+    with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(1) as thread:
         log = Path(temporary) / "events.jsonl"
-        try:
-            with following(log, progress.event):
-                return asyncio.run(_run_cells(document, folder, log, progress))
-        except (asyncio.CancelledError, KeyboardInterrupt):
-            progress.say("\ninterrupted")
-            return INTERRUPTED
+        with following(log, progress.event):
+            cells = _run_cells(document, folder, log, progress, interrupted)
+            status = thread.submit(asyncio.run, cells)
+            try:
+                return status.result()
+            except KeyboardInterrupt:
+                interrupted.set()
+                progress.say("\ninterrupted")
+                return status.result()
 
 
-async def _run_cells(document: Any, folder: Path, log: Path, progress: Progress) -> int:
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    assert task is not None
-
-    def handle_interrupts() -> None:
-        if sys.platform != "win32":
-            loop.add_signal_handler(signal.SIGINT, task.cancel)
+async def _run_cells(
+    document: Any,
+    folder: Path,
+    log: Path,
+    progress: Progress,
+    interrupted: threading.Event,
+) -> int:
+    from ampynb.inference.renderers import EVENT_LOG
 
     def on_cell(cell: Any, cell_index: int) -> None:
-        if task.cancelling():  # since the kernel's start, which takes no notice
+        if interrupted.is_set():  # since the kernel's start, which takes no notice
             raise asyncio.CancelledError
         progress.cell(cell_index)
 
-    handle_interrupts()  # an exception might be lost in the imports that follow
-    from ampynb.inference.renderers import EVENT_LOG
-
-    client = _client(document, folder, on_cell)
-    await asyncio.sleep(0)  # an interrupt until now ends here
-    # nbclient sets a handler that leaves half a kernel behind: replace it at once.
-    loop.call_soon(handle_interrupts)
+    watching = asyncio.create_task(_cancel_when(interrupted, asyncio.current_task()))
     try:
+        client = _client(document, folder, on_cell)
         await client.async_execute(env={**os.environ, EVENT_LOG: str(log)})
-    except Exception as error:  # of a cell, or the kernel has died
-        if task.cancelling():
-            raise asyncio.CancelledError from error
-        progress.failed(str(error))
+    except (Exception, asyncio.CancelledError) as error:
+        if interrupted.is_set():
+            return INTERRUPTED
+        progress.failed(str(error))  # a cell, or the kernel has died
         return 1
+    finally:
+        watching.cancel()
     return 0
+
+
+async def _cancel_when(told: threading.Event, task: asyncio.Task[Any] | None) -> None:
+    while not told.is_set():
+        await asyncio.sleep(SECONDS_BETWEEN_READS)
+    if task is not None:
+        task.cancel()
 
 
 def _client(document: Any, folder: Path, on_cell: Callable[..., None]) -> Any:

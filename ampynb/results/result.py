@@ -105,10 +105,14 @@ class Result:
         return self.model.instance_from_vector(np.median(self.flat_draws, axis=0))
 
     def sample(self, n: int, seed: int = 0) -> np.ndarray:
-        """Return ``n`` draws at random, (n, ndim) [model units]."""
+        """Return ``n`` draws at random, (n, ndim) [model units].
+
+        None is taken twice, unless more are asked for than there are.
+        """
         self._need_draws()
-        chosen = np.random.default_rng(seed).integers(len(self.flat_draws), size=n)
-        return self.flat_draws[chosen]
+        available = len(self.flat_draws)
+        random = np.random.default_rng(seed)
+        return self.flat_draws[random.choice(available, n, replace=n > available)]
 
     def _need_draws(self) -> None:
         if len(self.draws) == 0:

@@ -131,3 +131,9 @@ def test_the_engine_s_result_is_of_its_run():
     assert np.array_equal(first.draws, again.draws)
     assert first.model is engine.model
     assert first.analysis is engine.analysis
+
+
+def test_no_draw_is_taken_twice_while_there_are_enough():
+    result = result_of(normal_draws(50, nwalkers=2))
+    assert len(np.unique(result.sample(100), axis=0)) == 100
+    assert result.sample(300).shape[0] == 300
