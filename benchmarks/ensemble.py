@@ -25,7 +25,7 @@ import ampynb as anb
 from ampynb.algorithms.algorithm import Start
 
 NWALKERS, NDIM, POINTS, ROUNDS = 40, 5, 1000, 5
-STEPS = {"ampynb": 10_000, "scan": 10_000, "emcee": 1_000, "vectorised": 2_000}
+STEPS = {"ampynb": 20_000, "scan": 20_000, "emcee": 1_000, "vectorised": 2_000}
 LOWER, UPPER = np.full(NDIM, -5.0), np.full(NDIM, 5.0)
 TRUTH = np.array([0.5, -1.0, 0.3, 1.2, 0.7])
 
