@@ -17,7 +17,7 @@ NAMES = ["peak_flux", "peak_time", "beta", "alpha_1", "alpha_2", "smoothness"]
 LOWER = np.array([0.01, 50.0, 0.0, 0.0, -np.inf, 0.0])
 UPPER = np.array([1.0, 500.0, 1.0, 3.0, np.inf, np.inf])
 START = np.array([0.1, 150.0, 0.58, 0.9, -2.2, 2.0])
-NWALKERS, STEPS, BURN, SEED = 64, 200_000, 20_000, 20170817
+NWALKERS, STEPS, BURN, SEED = 256, 80_000, 10_000, 20170817
 
 time, flux, frequency, flux_err = np.genfromtxt(DATA, delimiter=",", skip_header=1).T
 
@@ -42,11 +42,9 @@ def main():
     """Sample, then write means, standard deviations and their standard errors."""
     np.random.seed(SEED)  # noqa: NPY002 (emcee 3 draws from the global state)
     start = START * (1 + 0.01 * np.random.default_rng(SEED).normal(size=(NWALKERS, 6)))
-    moves = [
-        (emcee.moves.StretchMove(), 0.2),
-        (emcee.moves.DEMove(), 0.6),
-        (emcee.moves.DESnookerMove(), 0.2),
-    ]
+    # No snooker move: with it the mean smoothness came out 0.5 % low, six standard
+    # errors from importance sampling of the same posterior.
+    moves = [(emcee.moves.StretchMove(), 0.4), (emcee.moves.DEMove(), 0.6)]
     sampler = emcee.EnsembleSampler(
         NWALKERS, 6, log_posterior, vectorize=True, moves=moves
     )
