@@ -115,6 +115,7 @@ def test_a_run_shown_again_is_live_again(open_notebook):
     page.run_all()
     page.outputs("again").get_by_role("button", name="Stop").click()
     wait_for_state(page, "stopped", timeout=60)
+    assert page.evaluate("run.result.reason") == "'stopped'"
     page.check()
 
 

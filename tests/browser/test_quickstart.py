@@ -16,6 +16,7 @@ def quickstart(lab):
 
 
 def test_it_runs_without_error(quickstart, tmp_path):
+    assert quickstart.cell_errors() == []
     quickstart.check()
     quickstart.screenshot(tmp_path / "explore.png", cell="explore")
 
