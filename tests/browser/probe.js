@@ -4,6 +4,7 @@
   const requests = new Map(); // what the kernel was asked and has not finished: id -> type
   const failedRequests = new Set(); // cells that raised: their errors stand in the notebook
   const errors = [];
+  const texts = new Map(); // what each request has printed to stderr
   let commands = 0;
   let lastActivity = 0;
   let latency = null;
@@ -12,6 +13,16 @@
   const kernel = () => panel()?.sessionContext?.session?.kernel;
   const cells = () => panel().content.widgets;
   const tagsOf = (cell) => cell.model.metadata.tags ?? [];
+
+  // An exception in a thread comes as text only, in as many pieces as the kernel likes.
+  function noteText(request, piece) {
+    const known = texts.get(request) ?? { request, text: '' };
+    texts.set(request, known);
+    known.text += piece;
+    if (known.text.includes('Traceback (most recent') && !errors.includes(known)) {
+      errors.push(known);
+    }
+  }
 
   function noteMessage({ msg: message, direction }) {
     const { msg_id: id, msg_type: type } = message.header;
@@ -26,10 +37,7 @@
       const traceback = content.traceback.join('\n');
       errors.push({ request, text: `${content.ename}: ${content.evalue}\n${traceback}` });
     } else if (type === 'stream' && content.name === 'stderr') {
-      // an exception in a thread comes as text only
-      if (content.text.includes('Traceback (most recent')) {
-        errors.push({ request, text: content.text });
-      }
+      noteText(request, content.text);
     } else if (type === 'execute_reply' && content.status === 'error') {
       failedRequests.add(request);
     }

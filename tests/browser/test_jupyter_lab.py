@@ -37,9 +37,17 @@ fail.on_click(lambda _: 1 / 0)
 ipywidgets.VBox([label, ipywidgets.HBox([fill, fail])])
 """
 THREAD = """
+import sys
 import threading
 
-thread = threading.Thread(target=lambda: 1 / 0)
+
+def fail():
+    print("Traceback (most recent call last):", file=sys.stderr, flush=True)
+    threading.Event().wait(0.4)  # the kernel sends what there is so far
+    1 / 0
+
+
+thread = threading.Thread(target=fail)
 thread.start()
 thread.join()
 """
@@ -118,7 +126,8 @@ def test_failing_thread_is_reported(open_notebook):
     page = open_notebook([THREAD])
     page.run_all()
     assert page.cell_errors() == []
-    assert "ZeroDivisionError" in page.callback_errors()[0]
+    (error,) = page.callback_errors()
+    assert "ZeroDivisionError" in error
 
 
 def test_kernel_is_reached_without_a_trace(open_notebook):
