@@ -95,8 +95,7 @@ class Progress:
         if isinstance(event, Started):
             terminal = sys.stdout.isatty()
             self._renderer = (ProgressBar if terminal else Lines)(sys.stdout)
-            steps = event.burn + event.iterations
-            self.say(f"  {event.sampler}: {event.nwalkers} x {steps} steps")
+            self.say(f"  {event.sampler}: {event.nwalkers} x {event.total} steps")
         if self._renderer is not None:
             self._renderer.show(event)
 

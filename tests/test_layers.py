@@ -11,6 +11,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = (
     "model",
     "analysis",
+    "distributed",
     "algorithms",
     "plots",
     "results",

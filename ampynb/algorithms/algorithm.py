@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -11,7 +13,16 @@ import numpy as np
 
 from ampynb.analysis.posterior import Posterior
 
-__all__ = ["SAMPLING", "WARMUP", "Algorithm", "Draws", "Outcome", "Start", "Status"]
+__all__ = [
+    "SAMPLING",
+    "WARMUP",
+    "Algorithm",
+    "Draws",
+    "Estimate",
+    "Outcome",
+    "Start",
+    "Status",
+]
 
 WARMUP = "warmup"
 SAMPLING = "sampling"
@@ -43,11 +54,14 @@ class Draws(NamedTuple):
         ``log_likelihood`` always, the algorithm's own besides.
     phase : str
         ``"warmup"`` or ``"sampling"``.
+    step_stats : dict of str to array, (n, ...)
+        Numbers of whole steps, of any further shape, as the temperatures of a ladder.
     """
 
     position: np.ndarray
     stats: dict[str, np.ndarray]
     phase: str
+    step_stats: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -58,37 +72,68 @@ class Status:
     ----------
     phase : str
         The phase of the next step.
-    step, total : int
-        Steps done and to do, warm-up included.
+    step : int
+        Steps done, warm-up included.
+    total : int, optional
+        Steps to do in all; None for as many as it takes.
     remaining : int
-        Steps left in the phase; 0 at the end.
+        Steps that may be asked for at once in this phase; 0 at the end.
     metrics : dict of str to float
         The algorithm's own numbers.
+    progress : float, optional
+        Share of the work that is done, 0 to 1, where steps do not tell it.
     """
 
     phase: str
     step: int
-    total: int
+    total: int | None
     remaining: int
     metrics: dict[str, float]
+    progress: float | None = None
 
     @property
     def done(self) -> bool:
-        """Whether all steps are done."""
-        return self.step >= self.total
+        """Whether no step is left."""
+        return self.remaining == 0
 
     @property
     def fraction(self) -> float:
-        """Share of the steps that are done, 0 to 1."""
+        """Share of the work that is done, 0 to 1."""
+        if self.progress is not None:
+            return self.progress
         return self.step / self.total if self.total else 1.0
+
+
+class Estimate(NamedTuple):
+    """A number and its standard error."""
+
+    value: float
+    error: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.2f} ± {self.error:.2f}"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the draws of the sampling phase amount to in the end."""
+    """What the draws of the sampling phase amount to.
+
+    Attributes
+    ----------
+    position : array, (n, nwalkers, ndim) [model units]
+        Draws of equal weight.
+    stats : dict of str to array, (n, nwalkers)
+    log_evidence : dict of str to Estimate
+        By method, the most reliable first; empty where the algorithm gives none.
+    weighted : dict of str to array
+        Draws of unequal weight: ``position`` (m, ndim), ``log_weight`` (m,), whose
+        exponentials sum to 1, and further (m,) arrays; empty where there are none.
+    """
 
     position: np.ndarray
-    stats: dict[str, np.ndarray]
+    stats: Mapping[str, np.ndarray]
+    log_evidence: Mapping[str, Estimate] = field(default_factory=dict)
+    weighted: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +150,8 @@ class Algorithm(abc.ABC):
     burn : int
         Burn-in or warm-up steps.
     iterations : int
-        Steps after them.
+        Steps after them; at most so many where an algorithm knows when it is done,
+        and there None for as many as it takes.
 
     Attributes
     ----------
@@ -116,12 +162,13 @@ class Algorithm(abc.ABC):
     independent_chains : bool
         False where walkers depend on each other.
     candidates_per_walker : int
-        Prior draws from which a walker's start is chosen.
+        Prior draws from which a walker's start is chosen; 0 where the algorithm
+        begins with prior draws of its own and takes no start.
     """
 
     nwalkers: int = 4
     burn: int = 500
-    iterations: int = field(default=1000, compare=False)
+    iterations: int | None = field(default=1000, compare=False)
 
     name: ClassVar[str]
     takes_numpy: ClassVar[bool]
@@ -134,28 +181,39 @@ class Algorithm(abc.ABC):
 
     @abc.abstractmethod
     def init(self, posterior: Posterior, key: jax.Array, start: Start) -> Any:
-        """Return the state before the first step; the random key is in it."""
+        """Return the state before the first step, a pytree; its random key is in it."""
+
+    @abc.abstractmethod
+    def template(self, posterior: Posterior) -> Any:
+        """Return a pytree like a state, with a shape and a type for each array."""
 
     @abc.abstractmethod
     def advance(self, posterior: Posterior, state: Any, n: int) -> tuple[Any, Draws]:
-        """Make ``n`` steps, all of one phase, or as many as one call can hold."""
+        """Make ``n`` steps, all of one phase, or as many as one call can hold.
+
+        An algorithm that finds that it is done makes fewer.
+        """
 
     @abc.abstractmethod
     def status(self, state: Any) -> Status:
         """Return how far ``state`` is."""
 
     @abc.abstractmethod
-    def finish(self, posterior: Posterior, state: Any, draws: Draws) -> Outcome:
-        """Return what the draws of the sampling phase amount to."""
+    def live(self, state: Any) -> Draws | None:
+        """Return points that belong to the outcome and are no draws yet, or None."""
+
+    @abc.abstractmethod
+    def finish(self, draws: Draws, live: Draws | None) -> Outcome:
+        """Return what the draws of the sampling phase, and live points, amount to."""
 
     def status_at(self, step: int, metrics: dict[str, float]) -> Status:
-        """Return the status after ``step`` steps of warm-up and sampling."""
+        """Return the status after ``step`` steps of a number known beforehand."""
         warming = step < self.burn
-        total = self.burn + self.iterations
+        total = self.burn + (self.iterations or 0)
         return Status(
             phase=WARMUP if warming else SAMPLING,
             step=step,
             total=total,
-            remaining=(self.burn if warming else total) - step,
+            remaining=max((self.burn if warming else total) - step, 0),
             metrics=metrics,
         )

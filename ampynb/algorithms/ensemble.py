@@ -12,7 +12,7 @@ from jax import lax
 from jax.typing import ArrayLike
 
 from ampynb.algorithms.algorithm import Algorithm, Draws, Outcome, Start, Status
-from ampynb.algorithms.chunk import draws_from, repeat
+from ampynb.algorithms.chunk import draws_from, repeat, traced_template
 from ampynb.analysis.posterior import Posterior
 
 __all__ = ["DifferentialEvolution", "Ensemble", "Stretch", "check_walkers"]
@@ -142,6 +142,10 @@ class Ensemble(Algorithm):
         """Return the walkers at the start with their densities."""
         return _init(posterior, key, jnp.asarray(start.position))
 
+    def template(self, posterior: Posterior) -> EnsembleState:
+        """Return a state's structure."""
+        return traced_template(self, posterior)
+
     def advance(
         self, posterior: Posterior, state: EnsembleState, n: int
     ) -> tuple[EnsembleState, Draws]:
@@ -157,9 +161,10 @@ class Ensemble(Algorithm):
         rate = float(jnp.mean(state.accepted)) / max(step, 1)
         return self.status_at(step, {"acceptance_rate": rate} if step else {})
 
-    def finish(
-        self, posterior: Posterior, state: EnsembleState, draws: Draws
-    ) -> Outcome:
+    def live(self, state: EnsembleState) -> None:
+        """Return None: all is in the draws."""
+
+    def finish(self, draws: Draws, live: Draws | None) -> Outcome:
         """Return the draws as they are."""
         return Outcome(draws.position, draws.stats)
 

@@ -26,9 +26,14 @@ LONGEST_CHUNK = 2048
 
 
 class EmceeState(NamedTuple):
-    """emcee's own state, which holds its random state, and our counters."""
+    """Walkers, densities, and NumPy's random state by its parts."""
 
-    state: Any
+    position: np.ndarray
+    log_posterior: np.ndarray
+    log_likelihood: np.ndarray
+    random_words: np.ndarray
+    random_place: np.ndarray
+    random_normal: np.ndarray
     step: int
     accepted: int
 
@@ -65,15 +70,19 @@ class EmceeEnsemble(Algorithm):
     def init(self, posterior: Posterior, key: jax.Array, start: Start) -> EmceeState:
         """Return the walkers at the start with their densities."""
         seed = np.asarray(jax.random.bits(key, (4,), np.uint32))
-        random_state = np.random.RandomState(seed).get_state()
-        densities = self._densities(posterior)(start.position)
-        state = emcee.State(
-            start.position,
-            log_prob=densities[:, 0],
-            blobs=densities[:, 1],
-            random_state=random_state,
-        )
-        return EmceeState(state, 0, 0)
+        random_state = np.random.RandomState(seed).get_state(legacy=True)
+        position = np.array(start.position, dtype=float)
+        densities = self._densities(posterior)(position)
+        log_posterior, log_likelihood = densities.T.copy()
+        parts = _parts(random_state)
+        return EmceeState(position, log_posterior, log_likelihood, *parts, 0, 0)
+
+    def template(self, posterior: Posterior) -> EmceeState:
+        """Return a state's structure."""
+        position = np.zeros((self.nwalkers, posterior.model.ndim))
+        density = np.zeros(self.nwalkers)
+        parts = _parts(np.random.RandomState(0).get_state(legacy=True))
+        return EmceeState(position, density, density, *parts, 0, 0)
 
     def advance(
         self, posterior: Posterior, state: EmceeState, n: int
@@ -90,16 +99,29 @@ class EmceeEnsemble(Algorithm):
         )
         # Without emcee's wrapper, which prints errors besides raising them.
         sampler.log_prob_fn = self._densities(posterior)
-        last = sampler.run_mcmc(state.state, n, skip_initial_state_check=True)
+        begin = emcee.State(
+            state.position,
+            log_prob=state.log_posterior,
+            blobs=state.log_likelihood,
+            random_state=_random_state(state),
+        )
+        last: Any = sampler.run_mcmc(begin, n, skip_initial_state_check=True)
         position = np.asarray(sampler.get_chain())
-        before = np.concatenate([state.state.coords[None], position[:-1]])
+        before = np.concatenate([state.position[None], position[:-1]])
         accepted = np.any(position != before, axis=-1)
         stats = {
             "lp": np.asarray(sampler.get_log_prob()),
             "log_likelihood": np.asarray(sampler.get_blobs(), dtype=float),
             "accepted": accepted,
         }
-        state = EmceeState(last, state.step + n, state.accepted + int(accepted.sum()))
+        state = EmceeState(
+            last.coords,
+            last.log_prob,
+            np.asarray(last.blobs, dtype=float),
+            *_parts(last.random_state),
+            step=state.step + n,
+            accepted=state.accepted + int(accepted.sum()),
+        )
         return state, Draws(position, stats, phase)
 
     def status(self, state: EmceeState) -> Status:
@@ -108,13 +130,28 @@ class EmceeEnsemble(Algorithm):
         metrics = {"acceptance_rate": state.accepted / moves} if state.step else {}
         return self.status_at(state.step, metrics)
 
-    def finish(self, posterior: Posterior, state: EmceeState, draws: Draws) -> Outcome:
+    def live(self, state: EmceeState) -> None:
+        """Return None: all is in the draws."""
+
+    def finish(self, draws: Draws, live: Draws | None) -> Outcome:
         """Return the draws as they are."""
         return Outcome(draws.position, draws.stats)
 
     def _densities(self, posterior: Posterior) -> Callable[[np.ndarray], np.ndarray]:
         mapped = map if self.pool is None else self.pool.map
         return functools.partial(_log_densities, posterior, mapped)
+
+
+def _parts(random_state: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the words of a Mersenne Twister, its place, and its spare normal."""
+    _, words, place, has_normal, normal = random_state
+    return np.array(words), np.array([place, has_normal]), np.array(normal)
+
+
+def _random_state(state: EmceeState) -> tuple:
+    place, has_normal = map(int, state.random_place)
+    words, normal = state.random_words, float(state.random_normal)
+    return "MT19937", words, place, has_normal, normal
 
 
 def _log_densities(

@@ -15,7 +15,7 @@ from numpyro.infer.hmc import HMCState, hmc
 from numpyro.infer.hmc_util import HMCAdaptState
 
 from ampynb.algorithms.algorithm import Algorithm, Draws, Outcome, Start, Status
-from ampynb.algorithms.chunk import draws_from, repeat
+from ampynb.algorithms.chunk import draws_from, repeat, traced_template
 from ampynb.analysis.posterior import Posterior
 
 __all__ = ["NUTS"]
@@ -73,6 +73,10 @@ class NUTS(Algorithm):
         """Return the chains at the start, their step size and mass not yet tuned."""
         return _init(posterior, key, jnp.asarray(start.position), self)
 
+    def template(self, posterior: Posterior) -> HMCState:
+        """Return a state's structure."""
+        return traced_template(self, posterior)
+
     def advance(
         self, posterior: Posterior, state: HMCState, n: int
     ) -> tuple[HMCState, Draws]:
@@ -93,7 +97,10 @@ class NUTS(Algorithm):
         }
         return self.status_at(step, metrics if step else {})
 
-    def finish(self, posterior: Posterior, state: HMCState, draws: Draws) -> Outcome:
+    def live(self, state: HMCState) -> None:
+        """Return None: all is in the draws."""
+
+    def finish(self, draws: Draws, live: Draws | None) -> Outcome:
         """Return the draws as they are."""
         return Outcome(draws.position, draws.stats)
 

@@ -49,6 +49,10 @@ class Scripted(Algorithm):
         """Return the state before the first step; the start plays no part."""
         return ScriptedState(int(jax.random.bits(key, dtype=np.uint32)), 0)
 
+    def template(self, posterior: Posterior) -> ScriptedState:
+        """Return a state's structure."""
+        return ScriptedState(0, 0)
+
     def advance(
         self, posterior: Posterior, state: ScriptedState, n: int
     ) -> tuple[ScriptedState, Draws]:
@@ -71,8 +75,9 @@ class Scripted(Algorithm):
         """Return how far the script is."""
         return self.status_at(state.step, {"acceptance_rate": 1.0})
 
-    def finish(
-        self, posterior: Posterior, state: ScriptedState, draws: Draws
-    ) -> Outcome:
+    def live(self, state: ScriptedState) -> None:
+        """Return None: all is in the draws."""
+
+    def finish(self, draws: Draws, live: Draws | None) -> Outcome:
         """Return the draws as they are."""
         return Outcome(draws.position, draws.stats)

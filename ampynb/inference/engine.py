@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from ampynb.algorithms.algorithm import Algorithm
-from ampynb.algorithms.pool import closing_pool, open_pool
 from ampynb.algorithms.registry import algorithm_from
 from ampynb.analysis.analysis import Analysis
 from ampynb.analysis.check import check_likelihood
 from ampynb.analysis.posterior import Posterior
+from ampynb.distributed.pool import closing_pool, open_pool
 from ampynb.inference.loop import sampling
 from ampynb.inference.renderers import in_notebook, renderers_for
 from ampynb.inference.run import Run

@@ -33,8 +33,13 @@ class Started(Event):
     nwalkers: int
     ndim: int
     burn: int
-    iterations: int
+    iterations: int | None
     seed: int
+
+    @property
+    def total(self) -> int | None:
+        """Steps to do, warm-up included; None for as many as it takes."""
+        return None if self.iterations is None else self.burn + self.iterations
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,12 @@ class Advanced(Event):
     ----------
     phase : str
         The phase of the steps in the chunk.
-    step, total : int
-        Steps done and to do, warm-up included.
+    step : int
+        Steps done, warm-up included.
+    total : int, optional
+        Steps to do; None for as many as it takes.
+    fraction : float
+        Share of the work that is done, 0 to 1.
     seconds : float
         Time since the run began [s], pauses left out.
     metrics : dict of str to float
@@ -62,7 +71,8 @@ class Advanced(Event):
 
     phase: str
     step: int
-    total: int
+    total: int | None
+    fraction: float
     seconds: float
     metrics: dict[str, float] = field(default_factory=dict)
 

@@ -99,6 +99,7 @@ def sampling(
             phase=phase,
             step=status.step,
             total=status.total,
+            fraction=status.fraction,
             seconds=elapsed,
             metrics=status.metrics,
         )

@@ -42,8 +42,7 @@ class ProgressBar:
     def show(self, event: Event) -> None:
         """Move the bar."""
         if isinstance(event, Started):
-            total = event.burn + event.iterations
-            self._bar = tqdm(total=total, file=self._stream, unit="step")
+            self._bar = tqdm(total=event.total, file=self._stream, unit="step")
         elif isinstance(event, PhaseChanged):
             self._bar.set_description(event.phase)
         elif isinstance(event, Advanced):
@@ -67,7 +66,8 @@ class Lines:
             print(last_words(event), file=self._stream, flush=True)
         elif isinstance(event, Advanced) and self._clock() >= self._next:
             self._next = self._clock() + SECONDS_BETWEEN_LINES
-            line = f"{event.phase} {event.step}/{event.total} {metrics_text(event)}"
+            of_total = "" if event.total is None else f"/{event.total}"
+            line = f"{event.phase} {event.step}{of_total} {metrics_text(event)}"
             print(line, file=self._stream, flush=True)
 
 

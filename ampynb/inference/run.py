@@ -63,8 +63,12 @@ class RunStatus:
         ``"stopped"`` or ``"failed"``.
     phase : str
         The phase of the last steps.
-    step, total : int
-        Steps done and to do, warm-up included.
+    step : int
+        Steps done, warm-up included.
+    total : int, optional
+        Steps to do; None for as many as it takes.
+    fraction : float
+        Share of the work that is done, 0 to 1.
     seconds : float
         Computing time [s].
     rate : float
@@ -78,7 +82,8 @@ class RunStatus:
     state: str = COMPILING
     phase: str = COMPILING
     step: int = 0
-    total: int = 0
+    total: int | None = 0
+    fraction: float = 0.0
     seconds: float = 0.0
     rate: float = 0.0
     metrics: dict[str, float] = field(default_factory=dict)
@@ -91,8 +96,15 @@ class RunStatus:
 
     @property
     def seconds_left(self) -> float | None:
-        """Expected computing time to the end [s]; None before there is a rate."""
-        return (self.total - self.step) / self.rate if self.rate else None
+        """Expected computing time to the end [s]; None before it can be told."""
+        if self.total is not None:
+            return (self.total - self.step) / self.rate if self.rate else None
+        return self.seconds * (1 / self.fraction - 1) if self.fraction else None
+
+    @property
+    def steps(self) -> str:
+        """Steps done, and of how many where that is known."""
+        return f"{self.step}" + ("" if self.total is None else f" of {self.total}")
 
 
 class Run:
@@ -188,13 +200,15 @@ class Run:
     def _status_after(self, event: Event) -> RunStatus:
         status = self._status
         if isinstance(event, Started):
-            return replace(status, total=event.burn + event.iterations)
+            return replace(status, total=event.total)
         if isinstance(event, PhaseChanged):
             return replace(status, phase=event.phase, state=event.phase)
         if isinstance(event, Advanced):
             return replace(
                 status,
                 step=event.step,
+                total=event.total,
+                fraction=event.fraction,
                 seconds=event.seconds,
                 metrics=event.metrics,
                 rate=self._rate(event),
@@ -268,7 +282,7 @@ class Run:
         if not ended:
             raise TimeoutError(
                 f"expected the run to end within {timeout} s; it is at step "
-                f"{self.status.step} of {self.status.total}; wait longer, or stop() it"
+                f"{self.status.steps}; wait longer, or stop() it"
             )
         for renderer in list(self._renderers):
             settle = getattr(renderer, "settle", None)
@@ -334,7 +348,7 @@ class Run:
 
     def __repr__(self) -> str:
         status = self.status
-        line = f"Run {status.state}: step {status.step} of {status.total}"
+        line = f"Run {status.state}: step {status.steps}"
         rate = f", {status.rate:.0f} steps/s" if status.rate else ""
         return line + rate + (f"; {status.message}" if status.message else "")
 

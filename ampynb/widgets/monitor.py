@@ -184,7 +184,7 @@ class RunMonitor:
 
     def _update_numbers(self) -> None:
         status = self.run.status
-        self.bar.value = status.step / status.total if status.total else 0.0
+        self.bar.value = status.fraction
         told = " ".join(filter(None, (status.message, self._trouble)))
         text = _numbers_html(status.state, told, self._lines(status))
         if text != self.numbers.value:
@@ -197,8 +197,7 @@ class RunMonitor:
 
     def _lines(self, status: RunStatus) -> Iterator[tuple[str, str]]:
         """Yield the monitor's numbers, name and text."""
-        share = f" ({100 * status.step / status.total:.0f} %)" if status.total else ""
-        yield "step", f"{status.step} of {status.total}{share}"
+        yield "step", f"{status.steps} ({100 * status.fraction:.0f} %)"
         if status.rate:
             yield "rate", f"{status.rate:.3g} steps/s"
         yield "time", f"{status.seconds:.1f} s"

@@ -1,6 +1,8 @@
 """What holds for every algorithm, whatever it does."""
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 import numpy as np
@@ -9,6 +11,7 @@ from scipy.stats import norm
 
 from ampynb.algorithms.algorithm import SAMPLING, WARMUP, Algorithm
 from ampynb.algorithms.chunk import LONGEST_CHUNK
+from ampynb.algorithms.codec import decode_state, encode_state
 from ampynb.algorithms.start import draw_start
 from ampynb.inference.loop import Command, sampling
 from ampynb.results.history import History
@@ -29,7 +32,7 @@ from tests.helpers import bounded_problem
 ITERATIONS = 90
 
 
-def assert_identical(first: dict, second: dict) -> None:
+def assert_identical(first: Mapping, second: Mapping) -> None:
     assert first.keys() == second.keys()
     for name in first:
         np.testing.assert_array_equal(first[name], second[name], err_msg=name)
@@ -221,9 +224,47 @@ def test_every_array_of_a_chunk_has_a_row_for_each_step(case: Case):
         assert isinstance(values, np.ndarray), name
         assert values.shape == (7, algorithm.nwalkers), name
         assert np.all(np.isfinite(values)), name
-    outcome = algorithm.finish(posterior, None, draws)
+    outcome = algorithm.finish(draws, None)
     np.testing.assert_array_equal(outcome.position, draws.position)
     assert_identical(outcome.stats, draws.stats)
+
+
+def on_disk(state, folder) -> dict[str, np.ndarray]:
+    arrays: Any = encode_state(state)
+    np.savez(folder / "state.npz", **arrays)
+    with np.load(folder / "state.npz", allow_pickle=False) as file:
+        return dict(file)
+
+
+@all_cases
+@pytest.mark.parametrize("done", [0, 40, BURN, BURN + 30])
+def test_a_state_from_disk_goes_on_as_the_state_itself(case: Case, done: int, tmp_path):
+    algorithm, posterior = case.with_steps(ITERATIONS), case.problem().posterior
+    start = draw_start(posterior, jax.random.key(0), algorithm.nwalkers)
+    state = algorithm.init(posterior, jax.random.key(1), start)
+    while (step := algorithm.status(state).step) < done:
+        n = min(done - step, algorithm.status(state).remaining)
+        state, _ = algorithm.advance(posterior, state, n)
+    arrays = on_disk(state, tmp_path)
+    again = decode_state(algorithm.template(posterior), arrays)
+    state, draws = algorithm.advance(posterior, state, 20)
+    again, draws_again = algorithm.advance(posterior, again, 20)
+    np.testing.assert_array_equal(draws.position, draws_again.position)
+    assert_identical(draws.stats, draws_again.stats)
+    assert_identical(encode_state(state), encode_state(again))
+
+
+@all_cases
+def test_a_state_of_something_else_is_refused(case: Case, tmp_path):
+    algorithm, posterior = case.with_steps(ITERATIONS), case.problem().posterior
+    start = draw_start(posterior, jax.random.key(0), algorithm.nwalkers)
+    arrays = on_disk(algorithm.init(posterior, jax.random.key(1), start), tmp_path)
+    template = algorithm.template(posterior)
+    name = next(iter(arrays))
+    with pytest.raises(ValueError, match="expected a state of"):
+        decode_state(template, {key: arrays[key] for key in arrays if key != name})
+    with pytest.raises(ValueError, match=r"expected .* with shape and type"):
+        decode_state(template, {key: np.zeros((1, 7)) for key in arrays})
 
 
 # In the loop

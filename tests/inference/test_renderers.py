@@ -24,7 +24,7 @@ from ampynb.inference.renderers import JsonLines, Lines, ProgressBar
 from tests.helpers import line_problem
 
 BEGIN = Started(sampler="scripted", nwalkers=3, ndim=2, burn=40, iterations=60, seed=3)
-HALFWAY = Advanced("sampling", 50, 100, 2.5, {"acceptance_rate": 0.4321})
+HALFWAY = Advanced("sampling", 50, 100, 0.5, 2.5, {"acceptance_rate": 0.4321})
 END = Finished("completed", 100, 5.0)
 STOPPED = Finished("stopped", 50, 2.5)
 BROKEN = Failed("ValueError", "NaN in the data", 50, 2.5)

@@ -1,0 +1,1 @@
+"""Work shared between processes, threads, MPI ranks and devices."""
