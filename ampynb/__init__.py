@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from ampynb.analysis.panel import Panel
     from ampynb.analysis.posterior import Posterior
     from ampynb.inference.engine import InferenceEngine
+    from ampynb.inference.open_run import open_run
     from ampynb.inference.run import Run
+    from ampynb.inference.stopping import autocorr, ess, rhat, seconds
+    from ampynb.inference.store import StoreError
     from ampynb.model.instance import Instance
     from ampynb.model.model import Model
     from ampynb.model.parameter import Collection, Parameter
@@ -46,10 +49,16 @@ _HOMES = {
     "Posterior": "analysis.posterior",
     "Result": "results.result",
     "Run": "inference.run",
+    "StoreError": "inference.store",
     "Stretch": "algorithms.ensemble",
     "StudentTFit": "analysis.fit",
+    "autocorr": "inference.stopping",
     "corner": "plots.corner",
+    "ess": "inference.stopping",
     "explore": "widgets.explorer",
+    "open_run": "inference.open_run",
+    "rhat": "inference.stopping",
+    "seconds": "inference.stopping",
 }
 _SUBPACKAGES = ("datasets", "forward_models")
 
@@ -69,12 +78,18 @@ __all__ = [
     "Posterior",
     "Result",
     "Run",
+    "StoreError",
     "Stretch",
     "StudentTFit",
+    "autocorr",
     "corner",
     "datasets",
+    "ess",
     "explore",
     "forward_models",
+    "open_run",
+    "rhat",
+    "seconds",
 ]
 
 _jax_settings.apply()

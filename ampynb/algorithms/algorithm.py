@@ -63,6 +63,15 @@ class Draws(NamedTuple):
     phase: str
     step_stats: Mapping[str, np.ndarray] = MappingProxyType({})
 
+    def rows(self, rows: slice) -> Draws:
+        """Return the draws of some of the steps."""
+        return Draws(
+            self.position[rows],
+            {name: values[rows] for name, values in self.stats.items()},
+            self.phase,
+            {name: values[rows] for name, values in self.step_stats.items()},
+        )
+
 
 @dataclass(frozen=True)
 class Status:
@@ -164,6 +173,9 @@ class Algorithm(abc.ABC):
     candidates_per_walker : int
         Prior draws from which a walker's start is chosen; 0 where the algorithm
         begins with prior draws of its own and takes no start.
+    draws_chains : bool
+        Whether the draws of a walker are a chain, which R-hat and the autocorrelation
+        time can judge.
     """
 
     nwalkers: int = 4
@@ -174,6 +186,7 @@ class Algorithm(abc.ABC):
     takes_numpy: ClassVar[bool]
     independent_chains: ClassVar[bool]
     candidates_per_walker: ClassVar[int]
+    draws_chains: ClassVar[bool] = True
 
     @abc.abstractmethod
     def check(self, posterior: Posterior) -> None:

@@ -11,7 +11,7 @@ from ampynb.algorithms.ensemble import Ensemble
 from ampynb.algorithms.hmc import NUTS
 from ampynb.analysis.posterior import Posterior
 
-__all__ = ["NAMES", "algorithm_from"]
+__all__ = ["NAMES", "algorithm_from", "describe_algorithm", "described_algorithm"]
 
 NAMES = ("ensemble", "nuts")
 
@@ -60,3 +60,43 @@ def _with_options(algorithm: Algorithm, options: Mapping[str, Any]) -> Algorithm
             f"{', '.join(unknown)}; correct or drop them"
         )
     return dataclasses.replace(algorithm, **options)
+
+
+def describe_algorithm(algorithm: Algorithm) -> dict[str, Any]:
+    """Return an algorithm in words and numbers that JSON can keep.
+
+    What has no such form, as a move of emcee, is left out.
+    """
+    return {
+        "class": type(algorithm).__name__,
+        "name": algorithm.name,
+        "options": {
+            field.name: value
+            for field in dataclasses.fields(algorithm)
+            if _is_plain(value := getattr(algorithm, field.name))
+        },
+    }
+
+
+def described_algorithm(description: Mapping[str, Any]) -> Algorithm:
+    """Return an algorithm as far as it was described; it serves to read its draws."""
+    for kind in _kinds():
+        if kind.__name__ == description["class"]:
+            known = [field.name for field in dataclasses.fields(kind)]
+            options = description["options"].items()
+            return kind(**{name: value for name, value in options if name in known})
+    raise ValueError(
+        f"expected an algorithm that this version of ampynb has; got "
+        f"{description['class']!r}; open the run with the version that wrote it"
+    )
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _kinds() -> list[type[Algorithm]]:
+    from ampynb.algorithms.external import EmceeEnsemble  # imports emcee
+    from ampynb.algorithms.scripted import Scripted
+
+    return [Ensemble, NUTS, EmceeEnsemble, Scripted]

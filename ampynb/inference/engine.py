@@ -4,26 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
+from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
-from ampynb.algorithms.algorithm import Algorithm
+from ampynb.algorithms.algorithm import SAMPLING, WARMUP, Algorithm
 from ampynb.algorithms.registry import algorithm_from
+from ampynb.algorithms.start import start_or_draw
 from ampynb.analysis.analysis import Analysis
 from ampynb.analysis.check import check_likelihood
 from ampynb.analysis.posterior import Posterior
 from ampynb.distributed.pool import closing_pool, open_pool
-from ampynb.inference.loop import sampling
+from ampynb.inference.loop import Plan, sampling
 from ampynb.inference.renderers import in_notebook, renderers_for
+from ampynb.inference.request import Request
+from ampynb.inference.resuming import begin
 from ampynb.inference.run import Run
 from ampynb.inference.starting import start_from
+from ampynb.inference.stopping import StoppingRule
 from ampynb.model.model import Model
 from ampynb.model.parameter import Collection
 from ampynb.results.history import History
 from ampynb.results.result import Result
 
-__all__ = ["InferenceEngine"]
+__all__ = [
+    "InferenceEngine",
+    "log_likelihood_model",
+    "log_posterior_model",
+    "log_prior_model",
+]
 
 
 class InferenceEngine:
@@ -37,6 +48,11 @@ class InferenceEngine:
         The parameters and their priors.
     seed : int
         The same seed gives the same draws.
+
+    Attributes
+    ----------
+    sampler : Algorithm or None
+        The algorithm of the last run, as it was configured.
 
     Examples
     --------
@@ -58,6 +74,8 @@ class InferenceEngine:
             )
         self.posterior = Posterior(analysis, model)
         self.seed = int(seed)
+        self.sampler: Algorithm | None = None
+        self._last_run: tuple[Plan, Run] | None = None
 
     @property
     def analysis(self) -> Analysis:
@@ -81,9 +99,15 @@ class InferenceEngine:
         burn: int | None = None,
         sampler: str | Algorithm = "ensemble",
         workers: Any = None,
+        ntemps: int | None = None,
         sampler_kw: Mapping[str, Any] | None = None,
+        run_kw: Mapping[str, Any] | None = None,
+        resume: bool | str = False,
         *,
         start: Any = None,
+        path: str | Path | None = None,
+        until: StoppingRule | None = None,
+        executor: str = "process",
         progress: Any = "auto",
     ) -> Result:
         """Sample, and return the result when it is done.
@@ -94,21 +118,36 @@ class InferenceEngine:
         Parameters
         ----------
         nwalkers : int, optional
-            Walkers, or chains; the algorithm's own number by default.
+            Walkers, chains or live points; the algorithm's own number by default.
         iterations : int, optional
-            Steps that are kept as draws.
+            Steps that are kept as draws, counted from the beginning of the run also
+            where it is resumed.
         burn : int, optional
             Burn-in or warm-up steps before them, kept apart.
         sampler : str or Algorithm
-            ``"ensemble"``, ``"nuts"``, or a configured one: ``NUTS(dense_mass=True)``.
+            ``"ensemble"``, ``"tempered"``, ``"nuts"``, ``"hmc"``, ``"nested"``, or a
+            configured one: ``NUTS(dense_mass=True)``.
         workers : int or pool with ``map``, optional
-            Where the NumPy likelihoods of an ensemble are computed: so many processes,
-            or a pool of your own.
+            Where NumPy likelihoods are computed: so many processes, threads, ranks or
+            tasks, or a pool of your own.
+        ntemps : int, optional
+            Temperatures of ``"tempered"``.
         sampler_kw : dict, optional
             Further options of the algorithm.
+        run_kw : dict, optional
+            ``thin_by``: one in so many steps is kept; all are made.
+        resume : bool or "auto"
+            Continue the run at ``path``, or this engine's last one, to the same chain
+            as if it had never been broken. ``"auto"`` begins where there is none.
         start : instance, vector, array, Start or Result, optional
             Where the walkers begin: around a point, at (nwalkers, ndim) positions
             [model units], or at draws of a former fit. Prior draws by default.
+        path : str or Path, optional
+            Folder to which the run is saved as it goes on; see `open_run`.
+        until : StoppingRule, optional
+            Ends the run early: ``ess(400) | seconds(600)``.
+        executor : str
+            What ``workers`` are: ``"process"``, ``"thread"``, ``"mpi"`` or ``"dask"``.
         progress : str
             ``"auto"``, ``"widget"``, ``"terminal"``, ``"json"`` or ``"none"``.
 
@@ -116,13 +155,18 @@ class InferenceEngine:
         ------
         ValueError, TypeError
             For a model, a likelihood or options that cannot be sampled.
+        StoreError
+            For a folder that cannot be written or continued.
         RunFailedError
             Where sampling itself fails; its ``result`` has the draws so far.
         """
-        arguments = nwalkers, iterations, burn, sampler, workers, sampler_kw
+        request = Request(
+            nwalkers, iterations, burn, sampler, workers, ntemps, sampler_kw, run_kw,
+            resume, start, path, until, executor,
+        )  # fmt: skip
+        run = self._prepare(request)
         if progress in ("auto", True, "widget") and in_notebook():
-            return self.start(*arguments, start=start, progress=progress).wait()
-        run = self._prepare(*arguments, start)
+            return run.drive_in_thread(renderers_for(progress, run)).wait()
         return run.drive_here(renderers_for(progress, run))
 
     def start(
@@ -132,45 +176,46 @@ class InferenceEngine:
         burn: int | None = None,
         sampler: str | Algorithm = "ensemble",
         workers: Any = None,
+        ntemps: int | None = None,
         sampler_kw: Mapping[str, Any] | None = None,
+        run_kw: Mapping[str, Any] | None = None,
+        resume: bool | str = False,
         *,
         start: Any = None,
+        path: str | Path | None = None,
+        until: StoppingRule | None = None,
+        executor: str = "process",
         progress: Any = "auto",
     ) -> Run:
         """Begin to sample in a worker thread, and return the `Run` at once.
 
         The arguments are those of `run`.
         """
-        arguments = nwalkers, iterations, burn, sampler, workers, sampler_kw
-        run = self._prepare(*arguments, start)
+        request = Request(
+            nwalkers, iterations, burn, sampler, workers, ntemps, sampler_kw, run_kw,
+            resume, start, path, until, executor,
+        )  # fmt: skip
+        run = self._prepare(request)
         return run.drive_in_thread(renderers_for(progress, run))
 
-    def _prepare(
-        self,
-        nwalkers: int | None,
-        iterations: int | None,
-        burn: int | None,
-        sampler: str | Algorithm,
-        workers: Any,
-        sampler_kw: Mapping[str, Any] | None,
-        start: Any,
-    ) -> Run:
+    def _prepare(self, request: Request) -> Run:
         """Check all that can be checked before sampling, and make the run."""
         posterior, seed = self.posterior, self.seed
-        counts = {"nwalkers": nwalkers, "iterations": iterations, "burn": burn}
-        given = {name: count for name, count in counts.items() if count is not None}
-        algorithm = algorithm_from(sampler, posterior, {**(sampler_kw or {}), **given})
-        _check_counts(algorithm)
+        algorithm = request.algorithm(posterior)
         check_likelihood(posterior)
         algorithm.check(posterior)
-        begin = start_from(start, self.model, algorithm.nwalkers, seed)
-        pool = open_pool(workers, posterior)
+        begin_at = start_from(request.start, self.model, algorithm.nwalkers, seed)
+        pool = open_pool(request.workers, posterior)
         if pool is not None:
             algorithm = algorithm_from(algorithm, posterior, {"pool": pool})
-        history = History()
-        loop = sampling(posterior, algorithm, seed, begin, history)
+        plan = Plan(
+            posterior, algorithm, seed, begin_at, request.until, request.thin_by
+        )
+        beginning = begin(plan, request, self._last())
+        history = beginning.history
+        loop = sampling(plan, history, beginning.seconds)
 
-        def make_result(seconds: float, reason: str) -> Result:
+        def make_result(seconds: float, reason: str, message: str) -> Result:
             return Result(
                 posterior,
                 algorithm,
@@ -178,9 +223,119 @@ class InferenceEngine:
                 seed=seed,
                 seconds=seconds,
                 reason=reason,
+                message=message,
             )
 
-        return Run(posterior, closing_pool(loop, pool), history, make_result)
+        run = Run(
+            posterior,
+            closing_pool(loop, pool),
+            history,
+            make_result,
+            beginning.recorder,
+        )
+        self.sampler, self._last_run = algorithm, (plan, run)
+        return run
+
+    def _last(self) -> tuple[Plan, History, float] | None:
+        """Return what ``resume=True`` without a path continues."""
+        if self._last_run is None:
+            return None
+        plan, run = self._last_run
+        if not run.status.ended:
+            raise RuntimeError(
+                f"expected the engine's last run to have ended; it is "
+                f"{run.status.state}; wait() for it or stop() it, or make another "
+                "engine"
+            )
+        return plan, run.history, run.status.seconds
+
+    # As in AMPy
+
+    def set_sampler(
+        self,
+        sampler: str | Algorithm,
+        nwalkers: int | None = None,
+        pool: Any = None,
+        ntemps: int | None = None,
+        **options: Any,
+    ) -> Algorithm:
+        """Configure the algorithm that `set_start_positions` is for, and return it.
+
+        Parameters
+        ----------
+        sampler, nwalkers, ntemps
+            As in `run`.
+        pool : object with ``map``, optional
+            As of `get_pool_context`.
+        **options
+            Further options of the algorithm.
+        """
+        given = {} if pool is None else {"pool": pool}
+        request = Request(
+            nwalkers, sampler=sampler, ntemps=ntemps, sampler_kw={**options, **given}
+        )
+        self.sampler = request.algorithm(self.posterior)
+        self.sampler.check(self.posterior)
+        return self.sampler
+
+    def set_start_positions(self, resume: bool = False) -> np.ndarray:
+        """Return where the walkers begin, (nwalkers, ndim) [model units].
+
+        Prior draws at which the posterior is finite, no two alike; with ``resume`` the
+        last positions of the last run. Pass them to `run` as ``start``.
+        """
+        if resume:
+            last = self._last()
+            draws = last and (last[1].draws(SAMPLING) or last[1].draws(WARMUP))
+            if not draws:
+                raise ValueError(
+                    "expected a former run of this engine with resume=True; got none; "
+                    "run once, or leave resume out"
+                )
+            return np.array(draws.position[-1])
+        if self.sampler is None:
+            raise ValueError(
+                "expected set_sampler(...) before set_start_positions(); got no "
+                "sampler; or call run(...), which does both"
+            )
+        key, _ = jax.random.split(jax.random.key(self.seed))
+        return start_or_draw(self.posterior, key, self.sampler, None).position
+
+    @property
+    def burn_chain(self) -> np.ndarray | None:
+        """Burn-in of the last run, (n, nwalkers, ndim) [model units]; None without."""
+        last = None if self._last_run is None else self._last_run[1]
+        warmup = None if last is None else last.history.draws(WARMUP)
+        return None if warmup is None else warmup.position
+
+    def summary(self) -> dict[str, Any]:
+        """Return the last run in numbers, by AMPy's names.
+
+        Returns
+        -------
+        dict
+            ``sampler``; ``burn_iters`` and ``prod_iters``, the kept steps;
+            ``nwalkers``; ``nmap_idx``, the place of the draw with the highest log
+            posterior in the flat chain, steps first, then walkers; ``nmap_val``, -2
+            times that.
+        """
+        if self._last_run is None:
+            raise RuntimeError("expected a run to sum up; got none; call run() first")
+        result = self._last_run[1].inspect()
+        if not len(result.draws):
+            raise RuntimeError(
+                "expected draws to sum up; got none after the burn-in; run longer"
+            )
+        log_posterior = np.asarray(result.stats["lp"]).ravel()
+        best = int(np.argmax(log_posterior))
+        return {
+            "sampler": result.algorithm.name,
+            "burn_iters": len(result.warmup),
+            "prod_iters": len(result.draws),
+            "nwalkers": result.draws.shape[1],
+            "nmap_idx": best,
+            "nmap_val": -2 * float(log_posterior[best]),
+        }
 
     def __repr__(self) -> str:
         return f"InferenceEngine({self.posterior!r}, seed={self.seed})"
@@ -190,12 +345,31 @@ class InferenceEngine:
         return f"<div>{head}</div>{self.model._repr_html_()}"
 
 
-def _check_counts(algorithm: Algorithm) -> None:
-    for name, least in (("nwalkers", 1), ("iterations", 1), ("burn", 0)):
-        count = getattr(algorithm, name)
-        is_count = isinstance(count, int | np.integer) and not isinstance(count, bool)
-        if not is_count or count < least:
-            raise ValueError(
-                f"expected {name} as a whole number of at least {least}; got {count!r};"
-                f" give for instance {name}=1000"
-            )
+def log_prior_model(theta: Any, params: Model) -> Any:
+    """Return the log prior density of a vector, -inf outside its support.
+
+    Parameters
+    ----------
+    theta : array, (ndim,) [model units]
+    params : Model
+    """
+    return Model.of(params).log_prior(theta)
+
+
+def log_likelihood_model(theta: Any, engine: Analysis, param_view: Model) -> Any:
+    """Return the log likelihood of a vector, -inf where it is not finite.
+
+    Parameters
+    ----------
+    theta : array, (ndim,) [model units]
+    engine : Analysis
+        What computes the likelihood.
+    param_view : Model
+        What makes an instance of the vector.
+    """
+    return Posterior(engine, param_view).log_likelihood(theta)
+
+
+def log_posterior_model(theta: Any, engine: Analysis, param_view: Model) -> Any:
+    """Return the log posterior density of a vector; see `log_likelihood_model`."""
+    return Posterior(engine, param_view).log_posterior(theta)

@@ -87,11 +87,20 @@ class Saved(Event):
 
 @dataclass(frozen=True)
 class Finished(Event):
-    """The run has ended and its draws are valid; ``reason`` says why it ended."""
+    """The run has ended and its draws are valid.
+
+    Attributes
+    ----------
+    reason : str
+        ``"completed"`` or ``"stopped"``.
+    message : str
+        What a stopping rule says of it, if there was one.
+    """
 
     reason: str
     step: int
     seconds: float
+    message: str = ""
 
 
 @dataclass(frozen=True)

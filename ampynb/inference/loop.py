@@ -6,16 +6,18 @@ import enum
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 
-from ampynb.algorithms.algorithm import Algorithm, Start
+from ampynb.algorithms.algorithm import SAMPLING, WARMUP, Algorithm, Draws, Start
 from ampynb.algorithms.start import start_or_draw
 from ampynb.analysis.posterior import Posterior
 from ampynb.inference.events import Advanced, Event, Finished, PhaseChanged, Started
+from ampynb.inference.stopping import Measures, StoppingRule
 from ampynb.results.history import History
 
-__all__ = ["COMPILING", "Command", "sampling"]
+__all__ = ["COMPILING", "Command", "Plan", "sampling"]
 
 COMPILING = "compiling"
 
@@ -47,19 +49,57 @@ class _Pace:
         self.n = max(1, min(fitting, self.growth * max(steps, 1)))
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What is to be sampled, by what, and how long.
+
+    Attributes
+    ----------
+    posterior : Posterior
+    algorithm : Algorithm
+    seed : int
+    start : Start, optional
+        Where the walkers begin; prior draws by default.
+    until : StoppingRule, optional
+        Ends the run early.
+    thin_by : int
+        One in so many sampling steps is kept.
+    """
+
+    posterior: Posterior
+    algorithm: Algorithm
+    seed: int
+    start: Start | None = None
+    until: StoppingRule | None = None
+    thin_by: int = 1
+
+    def begin(self) -> Any:
+        """Return the algorithm's state before its first step."""
+        key_start, key = jax.random.split(jax.random.key(self.seed))
+        start = start_or_draw(self.posterior, key_start, self.algorithm, self.start)
+        return self.algorithm.init(self.posterior, key, start)
+
+    def kept(self, draws: Draws, last_step: int) -> Draws:
+        """Return the draws that are kept of a chunk that ends with a step."""
+        if self.thin_by == 1 or draws.phase == WARMUP:
+            return draws
+        first = last_step - self.algorithm.burn - len(draws.position)
+        return draws.rows(slice((-first - 1) % self.thin_by, None, self.thin_by))
+
+
 def sampling(
-    posterior: Posterior,
-    algorithm: Algorithm,
-    seed: int,
-    start: Start | None,
+    plan: Plan,
     history: History,
+    seconds: float = 0.0,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Generator[Event, Command, None]:
-    """Run an algorithm to its end, or until told to stop.
+    """Run an algorithm to its end, until a rule is met, or until told to stop.
 
     It does no I/O: what happens is yielded, what is drawn goes into ``history``, and
-    whoever drives it decides when the next chunk is made.
+    whoever drives it decides when the next chunk is made. A history that has a state
+    is continued; ``seconds`` is the time that it has taken so far.
     """
+    algorithm, posterior, until = plan.algorithm, plan.posterior, plan.until
     stopped = STOP is (
         yield Started(
             sampler=algorithm.name,
@@ -67,31 +107,39 @@ def sampling(
             ndim=posterior.model.ndim,
             burn=algorithm.burn,
             iterations=algorithm.iterations,
-            seed=seed,
+            seed=plan.seed,
         )
     )
     stopped = STOP is (yield PhaseChanged(COMPILING)) or stopped
     if stopped:
-        yield Finished(reason="stopped", step=0, seconds=0.0)
+        step = 0 if history.state is None else algorithm.status(history.state).step
+        yield Finished(reason="stopped", step=step, seconds=seconds)
         return
     begun = clock()
-    key_start, key = jax.random.split(jax.random.key(seed))
-    start = start_or_draw(posterior, key_start, algorithm, start)
-    state = algorithm.init(posterior, key, start)
-    elapsed, phase, pace = clock() - begun, COMPILING, _Pace()
-    status = algorithm.status(state)
-    while not status.done and not stopped:
+    state = plan.begin() if history.state is None else history.state
+    status, phase, pace = algorithm.status(state), COMPILING, _Pace()
+    measures = Measures(history, algorithm)
+    measures.seconds = seconds = seconds + clock() - begun
+    met = until is not None and until.is_met(measures)
+    while not (status.done or stopped or met):
         begun = clock()
-        state, draws = algorithm.advance(
-            posterior, state, min(pace.n, status.remaining)
-        )
-        seconds = clock() - begun
-        elapsed += seconds
-        history.append(draws)
+        most = min(pace.n, status.remaining)
+        if until is not None and status.phase == SAMPLING:
+            most = min(most, measures.steps_to_next_look() * plan.thin_by)
+        state, draws = algorithm.advance(posterior, state, most)
+        spent, before = clock() - begun, status.step
         status = algorithm.status(state)
+        history.append(plan.kept(draws, status.step), state)
+        measures.seconds = seconds = seconds + spent
+        fraction = status.fraction
+        if until is not None:
+            measures.look_if_due()
+            met = until.is_met(measures)
+            if draws.phase == SAMPLING:
+                fraction = max(fraction, until.fraction(measures))
         # The first chunk's time is the compiler's.
-        spent = pace.target if phase == COMPILING else seconds
-        pace.observe(len(draws.position), spent)
+        spent = pace.target if phase == COMPILING else spent
+        pace.observe(status.step - before, spent)
         if phase != draws.phase:
             phase = draws.phase
             stopped = STOP is (yield PhaseChanged(phase))
@@ -99,10 +147,23 @@ def sampling(
             phase=phase,
             step=status.step,
             total=status.total,
-            fraction=status.fraction,
-            seconds=elapsed,
+            fraction=fraction,
+            seconds=seconds,
             metrics=status.metrics,
         )
         stopped = STOP is (yield advanced) or stopped
-    reason = "completed" if status.done else "stopped"
-    yield Finished(reason=reason, step=status.step, seconds=elapsed)
+    yield Finished(
+        reason="completed" if status.done or met else "stopped",
+        step=status.step,
+        seconds=seconds,
+        message="" if until is None else _how_it_ended(until, measures, met),
+    )
+
+
+def _how_it_ended(until: StoppingRule, measures: Measures, met: bool) -> str:
+    if met:
+        return f"ended by {until}: {until.told(measures)}"
+    return (
+        f"ended before {until}: {until.told(measures)}; run longer, which resume=True "
+        "does"
+    )

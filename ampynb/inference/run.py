@@ -22,6 +22,8 @@ from ampynb.inference.events import (
     Started,
 )
 from ampynb.inference.loop import COMPILING, Command
+from ampynb.inference.recorder import Recorder
+from ampynb.inference.store import StoreError
 from ampynb.results.history import History
 from ampynb.results.result import Result
 
@@ -76,7 +78,7 @@ class RunStatus:
     metrics : dict of str to float
         The algorithm's own numbers.
     message : str
-        What went wrong, if anything did.
+        What went wrong, if anything did, or which rule ended the run.
     """
 
     state: str = COMPILING
@@ -126,10 +128,11 @@ class Run:
         posterior: Posterior,
         loop: Generator[Event, Command, None],
         history: History,
-        make_result: Callable[[float, str], Result],
+        make_result: Callable[[float, str, str], Result],
+        recorder: Recorder | None = None,
     ):
         self.posterior, self.history = posterior, history
-        self._loop, self._make_result = loop, make_result
+        self._loop, self._make_result, self._recorder = loop, make_result, recorder
         self._renderers: list[Renderer] = []
         self._status = RunStatus()
         self._pace: list[tuple[float, int]] = []
@@ -165,12 +168,24 @@ class Run:
         except StopIteration:
             pass
         except Exception as error:
-            self._error = error
-            status = self._status
-            name, text = type(error).__name__, str(error)
-            self._note(Failed(name, text, status.step, status.seconds))
+            self._fail(error)
         finally:
+            self._loop.close()
             self._ended.set()
+
+    def _fail(self, error: Exception) -> None:
+        """Note an error, and save what was drawn before it if that can be."""
+        self._error = error
+        status = self._status
+        failed = Failed(type(error).__name__, str(error), status.step, status.seconds)
+        if isinstance(error, StoreError):
+            self._recorder = None  # it is what failed
+        try:
+            self._note(failed)
+        except StoreError as worse:
+            self._recorder = None
+            logger.warning("the failed run could not be saved: %s", worse)
+            self._note(failed)
 
     def _hold(self) -> None:
         """Wait here while the run is paused."""
@@ -181,6 +196,17 @@ class Run:
         self._held = False
 
     def _note(self, event: Event) -> None:
+        """Tell of an event, and save; a run has ended only when it is saved."""
+        is_last = isinstance(event, Finished | Failed)
+        if not is_last:
+            self._show(event)
+        saved = None if self._recorder is None else self._recorder.observe(event)
+        if saved is not None:
+            self._show(saved)
+        if is_last:
+            self._show(event)
+
+    def _show(self, event: Event) -> None:
         self._status = self._status_after(event)
         for renderer in list(self._renderers):
             self._try(renderer, renderer.show, event)
@@ -214,7 +240,13 @@ class Run:
                 rate=self._rate(event),
             )
         if isinstance(event, Finished):
-            return replace(status, state=event.reason, seconds=event.seconds)
+            return replace(
+                status,
+                state=event.reason,
+                step=event.step,
+                seconds=event.seconds,
+                message=event.message,
+            )
         if isinstance(event, Failed):
             message = f"{event.error}: {event.message}"
             return replace(status, state="failed", message=message)
@@ -311,8 +343,9 @@ class Run:
 
     def inspect(self) -> Result:
         """Return the result of the draws so far; the run goes on."""
-        reason = self._status.state if self._ended.is_set() else "running"
-        return self._make_result(self._status.seconds, reason)
+        status = self._status
+        reason = status.state if self._ended.is_set() else "running"
+        return self._make_result(status.seconds, reason, status.message)
 
     @property
     def status(self) -> RunStatus:

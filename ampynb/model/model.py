@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
@@ -311,13 +311,17 @@ class Model:
         tree = self._tree.with_entries({**self._parameters(), **changes})
         return object.__new__(Model)._set(tree)
 
-    def _parameters(self) -> dict[str, Any]:
-        """Return the entries of the table, also of a model that JAX has rebuilt."""
-        entries: dict[str, Any] = {}
+    def entries(self) -> Iterator[tuple[Row, Any]]:
+        """Yield each row of the table with its prior, value, or None where tied."""
         for row, prior, value in zip(
             self.rows, self._priors, self._values, strict=True
         ):
-            given = prior if prior is not None else value
+            yield row, value if prior is None else prior
+
+    def _parameters(self) -> dict[str, Any]:
+        """Return the entries of the table, also of a model that JAX has rebuilt."""
+        entries: dict[str, Any] = {}
+        for row, given in self.entries():
             parameter = Parameter(
                 0.0 if given is None else given, unit=row.unit, label=row.label
             )
@@ -331,14 +335,10 @@ class Model:
             (
                 row.name,
                 row.kind,
-                f"= {row.source}"
-                if row.source
-                else describe_prior(value if prior is None else prior),
+                f"= {row.source}" if row.source else describe_prior(given),
                 row.unit,
             )
-            for row, prior, value in zip(
-                self.rows, self._priors, self._values, strict=True
-            )
+            for row, given in self.entries()
         ]
 
     def __repr__(self) -> str:

@@ -43,8 +43,8 @@ def corner(
     first = next(iter(named.values()))
     shared = [
         name
-        for name in first.model.names
-        if all(name in result.model.names for result in named.values())
+        for name in first.table.names
+        if all(name in result.table.names for result in named.values())
     ]
     chosen = [parameters] if isinstance(parameters, str) else parameters
     names = list(shared if chosen is None else chosen)
@@ -54,11 +54,11 @@ def corner(
             f"expected parameters that all results have ({', '.join(shared)}); got "
             f"{', '.join(unknown) or 'none'}; correct the names"
         )
-    columns = [first.model.names.index(name) for name in names]
-    labels = [axis_label(first.model, column) for column in columns]
+    columns = [first.table.names.index(name) for name in names]
+    labels = [axis_label(first.table, column) for column in columns]
     figure = NotebookFigure(figsize=(INCHES * len(names) + 1,) * 2)
     draws = {
-        key: result.flat_draws[:, [result.model.names.index(name) for name in names]]
+        key: result.flat_draws[:, [result.table.names.index(name) for name in names]]
         for key, result in named.items()
     }
     plot_corner(figure, draws, labels, **options)

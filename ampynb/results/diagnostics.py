@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-__all__ = ["GOOD_ESS", "GOOD_R_HAT", "live_diagnostics", "summary_columns", "verdict"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "GOOD_ESS",
+    "GOOD_R_HAT",
+    "Diagnostics",
+    "live_diagnostics",
+    "live_ess",
+    "live_r_hat",
+    "live_tau",
+    "summary_columns",
+]
 
 GOOD_R_HAT = 1.01  # Vehtari et al. 2021
 GOOD_ESS = 400
+GOOD_E_BFMI = 0.3  # Betancourt 2016
+GOOD_SWAP_RATE = 0.02
 RELIABLE_LENGTH = 50  # autocorrelation times that emcee asks a chain to be long
+FINE = "nothing speaks against these draws"
 FEWEST_LIVE_DRAWS = 8
 MOST_LIVE_DRAWS = 20_000  # of all walkers together
 
@@ -58,43 +77,167 @@ def summary_columns(
     }
 
 
-def verdict(
-    columns: Mapping[str, np.ndarray],
-    names: Sequence[str],
-    n_steps: int,
-    diverging: int,
-) -> list[str]:
-    """Return what is wrong with the draws, in plain words; empty where nothing is."""
-    told = []
-    worst = _worst(columns["r_hat"], largest=True)
-    if worst is not None and columns["r_hat"][worst] > GOOD_R_HAT:
-        told.append(
-            f"not converged: R-hat of {names[worst]} is {columns['r_hat'][worst]:.3g}, "
-            f"above {GOOD_R_HAT}; run longer, or start nearer the best fit"
+@dataclass(frozen=True)
+class Diagnostics:
+    """How far draws can be trusted, in numbers and in plain words.
+
+    Attributes
+    ----------
+    names : list of str, (ndim,)
+    columns : dict of str to array, (ndim,)
+        Those of the posterior table; empty where there are too few draws.
+    steps : int
+        Kept steps after the burn-in.
+    stats, step_stats : dict of str to array
+        Numbers of each draw, and of whole steps.
+    trouble : list of str
+        What is known to be wrong besides.
+    """
+
+    names: list[str]
+    columns: Mapping[str, np.ndarray]
+    steps: int
+    stats: Mapping[str, np.ndarray]
+    step_stats: Mapping[str, np.ndarray]
+    trouble: list[str]
+
+    @property
+    def divergences(self) -> int | None:
+        """Number of divergent transitions; None where the sampler knows none."""
+        found = self.stats.get("diverging")
+        return None if found is None else int(np.sum(found))
+
+    @functools.cached_property
+    def e_bfmi(self) -> np.ndarray | None:
+        """Energy Bayesian fraction of missing information, (nchains,).
+
+        Source: Betancourt 2016. Below 0.3 the momentum does not reach all energies
+        that the posterior has. None where the sampler has no energy.
+        """
+        from ampynb.results.inference_data import bfmi
+
+        energy = self.stats.get("energy")
+        return None if energy is None or len(energy) < 4 else bfmi(energy)
+
+    @property
+    def tau_is_reliable(self) -> np.ndarray | None:
+        """Whether the chain is as long as emcee asks, 50 times tau, (ndim,)."""
+        if "tau" not in self.columns:
+            return None
+        return self.steps >= RELIABLE_LENGTH * self.columns["tau"]
+
+    @property
+    def swap_rates(self) -> np.ndarray | None:
+        """Share of accepted swaps of each pair of temperatures, coldest first."""
+        found = self.step_stats.get("swap_rate")
+        return None if found is None or not len(found) else found.mean(axis=0)
+
+    @property
+    def acceptance_rate(self) -> float | None:
+        """Mean share of accepted moves, or mean acceptance probability."""
+        for name in ("acceptance_rate", "accepted"):
+            if name in self.stats and self.stats[name].size:
+                return float(np.mean(self.stats[name]))
+        return None
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """R-hat, effective sample sizes and autocorrelation time of each element."""
+        import pandas as pd
+
+        chosen = ("r_hat", "ess_bulk", "ess_tail", "mcse_mean", "tau")
+        columns = {name: self.columns[name] for name in chosen if name in self.columns}
+        table = pd.DataFrame(columns, index=self.names)
+        if self.tau_is_reliable is not None:
+            table["tau_is_reliable"] = self.tau_is_reliable
+        return table
+
+    @functools.cached_property
+    def verdict(self) -> list[str]:
+        """What is wrong with the draws, in plain words; empty where nothing is."""
+        return [*self.trouble, *self._of_columns(), *self._of_sampler()]
+
+    def _of_columns(self) -> Iterator[str]:
+        columns, names, steps = self.columns, self.names, self.steps
+        worst = _worst(columns.get("r_hat"), largest=True)
+        if worst is not None and columns["r_hat"][worst] > GOOD_R_HAT:
+            yield (
+                f"not converged: R-hat of {names[worst]} is "
+                f"{columns['r_hat'][worst]:.3g}, above {GOOD_R_HAT}; run longer, or "
+                "start nearer the best fit"
+            )
+        fewest = _worst(columns.get("ess_bulk"), largest=False)
+        if fewest is not None and columns["ess_bulk"][fewest] < GOOD_ESS:
+            yield (
+                f"few independent draws: {columns['ess_bulk'][fewest]:.0f} of "
+                f"{names[fewest]}, below {GOOD_ESS}; run longer"
+            )
+        slowest = _worst(columns.get("tau"), largest=True)
+        if slowest is not None and steps < RELIABLE_LENGTH * columns["tau"][slowest]:
+            yield (
+                f"short chain: {steps} steps are {steps / columns['tau'][slowest]:.0f} "
+                f"autocorrelation times of {names[slowest]}, fewer than "
+                f"{RELIABLE_LENGTH}; its estimate is uncertain, run longer"
+            )
+
+    def _of_sampler(self) -> Iterator[str]:
+        if self.divergences:
+            yield (
+                f"{self.divergences} divergences: parts of the posterior may be "
+                "missing; raise target_accept, or choose parameters that are less "
+                "entangled"
+            )
+        if self.e_bfmi is not None and np.min(self.e_bfmi) < GOOD_E_BFMI:
+            yield (
+                f"low energy information: E-BFMI of chain {np.argmin(self.e_bfmi)} is "
+                f"{np.min(self.e_bfmi):.2g}, below {GOOD_E_BFMI}; its tails may be cut "
+                "short: choose parameters with lighter tails"
+            )
+        if self.swap_rates is not None and np.min(self.swap_rates) < GOOD_SWAP_RATE:
+            pair = int(np.argmin(self.swap_rates))
+            yield (
+                f"few swaps: {100 * self.swap_rates[pair]:.1f} % between temperatures "
+                f"{pair + 1} and {pair + 2}; give more of them (ntemps), or "
+                "adaptive=True"
+            )
+
+    def _lines(self) -> list[tuple[str, str]]:
+        rates = self.swap_rates
+        told = {
+            "steps": f"{self.steps}",
+            "acceptance rate": _told(self.acceptance_rate, "{:.3f}"),
+            "divergences": _told(self.divergences, "{}"),
+            "E-BFMI": _told(self.e_bfmi, "{:.2f}"),
+            "swap rates": _told(rates, "{:.2f}"),
+        }
+        return [(name, text) for name, text in told.items() if text]
+
+    def __repr__(self) -> str:
+        lines = [f"{name}: {text}" for name, text in self._lines()]
+        table = [self.table.round(4).to_string()] if self.columns else []
+        return "\n".join([*(self.verdict or [FINE]), *lines, *table])
+
+    def _repr_html_(self) -> str:
+        told = "".join(f"<div>⚠ {escape(line)}</div>" for line in self.verdict)
+        cells = "".join(
+            f"<tr><th>{name}</th><td>{text}</td></tr>" for name, text in self._lines()
         )
-    fewest = _worst(columns["ess_bulk"], largest=False)
-    if fewest is not None and columns["ess_bulk"][fewest] < GOOD_ESS:
-        told.append(
-            f"few independent draws: {columns['ess_bulk'][fewest]:.0f} of "
-            f"{names[fewest]}, below {GOOD_ESS}; run longer"
+        table = (
+            self.table.to_html(float_format="{:.4g}".format, border=0)
+            if self.columns
+            else ""
         )
-    slowest = _worst(columns.get("tau", np.array([np.nan])), largest=True)
-    if slowest is not None and n_steps < RELIABLE_LENGTH * columns["tau"][slowest]:
-        told.append(
-            f"short chain: {n_steps} steps are {n_steps / columns['tau'][slowest]:.0f} "
-            f"autocorrelation times of {names[slowest]}, fewer than {RELIABLE_LENGTH}; "
-            "its estimate is uncertain, run longer"
-        )
-    if diverging:
-        told.append(
-            f"{diverging} divergences: parts of the posterior may be missing; raise "
-            "target_accept, or choose parameters that are less entangled"
-        )
-    return told
+        return f"{told or f'<div>✓ {FINE}</div>'}<table>{cells}</table>{table}"
 
 
-def _worst(values: np.ndarray, largest: bool) -> int | None:
-    if not np.any(np.isfinite(values)):
+def _told(value: Any, form: str) -> str:
+    if value is None:
+        return ""
+    return ", ".join(form.format(one) for one in np.atleast_1d(value))
+
+
+def _worst(values: np.ndarray | None, largest: bool) -> int | None:
+    if values is None or not np.any(np.isfinite(values)):
         return None
     return int(np.nanargmax(values) if largest else np.nanargmin(values))
 
@@ -106,27 +249,63 @@ def live_diagnostics(position: np.ndarray) -> dict[str, float]:
     ----------
     position : array, (n_draws, nwalkers, ndim)
         Thinned to some ten thousand in all, which makes the sample size a lower bound.
-
-    Notes
-    -----
-    Rank-normalised as in Vehtari et al. 2021, with numpyro's estimators: it takes
-    milliseconds and no import of ArviZ. Walkers are taken for chains.
     """
-    from numpyro.diagnostics import effective_sample_size, split_gelman_rubin
+    found = {"ess": live_ess(position), "r_hat": live_r_hat(position)}
+    return {name: value for name, value in found.items() if np.isfinite(value)}
+
+
+def live_ess(position: np.ndarray, independent_chains: bool = True) -> float:
+    """Return the least effective sample size of all elements; NaN where unknown.
+
+    Parameters
+    ----------
+    position : array, (n_draws, nwalkers, ndim)
+    independent_chains : bool
+        Where True, rank-normalised as in Vehtari et al. 2021, with numpyro's
+        estimator: it takes milliseconds and no import of ArviZ. Otherwise the number
+        of draws over the longest autocorrelation time.
+    """
+    from numpyro.diagnostics import effective_sample_size
 
     if len(position) < FEWEST_LIVE_DRAWS:
-        return {}
-    thin = -(-position[..., 0].size // MOST_LIVE_DRAWS)
-    chains = np.moveaxis(position[::thin], 1, 0)
-    folded = np.abs(chains - np.median(chains, axis=(0, 1)))
-    ranked, ranked_folded = _rank_normalised(chains), _rank_normalised(folded)
+        return np.nan
+    if not independent_chains:
+        return position[..., 0].size / live_tau(position)
     with np.errstate(divide="ignore", invalid="ignore"):
-        r_hat = np.fmax(split_gelman_rubin(ranked), split_gelman_rubin(ranked_folded))
-        found = {
-            "ess": float(np.fmin.reduce(effective_sample_size(ranked))),
-            "r_hat": float(np.fmax.reduce(r_hat)),
-        }
-    return {name: value for name, value in found.items() if np.isfinite(value)}
+        by_element = effective_sample_size(_rank_normalised(_chains(position)))
+    return float(np.fmin.reduce(by_element))
+
+
+def live_r_hat(position: np.ndarray) -> float:
+    """Return the largest rank-normalised split R-hat of all elements.
+
+    With numpyro's estimator; walkers are taken for chains. NaN where it is unknown.
+    """
+    from numpyro.diagnostics import split_gelman_rubin
+
+    if len(position) < FEWEST_LIVE_DRAWS:
+        return np.nan
+    chains = _chains(position)
+    folded = np.abs(chains - np.median(chains, axis=(0, 1)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bulk = split_gelman_rubin(_rank_normalised(chains))
+        tails = split_gelman_rubin(_rank_normalised(folded))
+    return float(np.fmax.reduce(np.fmax(bulk, tails)))
+
+
+def live_tau(position: np.ndarray) -> float:
+    """Return the longest autocorrelation time of all elements [rows]."""
+    from ampynb.algorithms.external import autocorrelation_time  # imports emcee
+
+    if len(position) < FEWEST_LIVE_DRAWS:
+        return np.nan
+    return float(np.fmax.reduce(autocorrelation_time(position)))
+
+
+def _chains(position: np.ndarray) -> np.ndarray:
+    """Return (nwalkers, n, ndim) draws, thinned to what can be judged at once."""
+    thin = -(-position[..., 0].size // MOST_LIVE_DRAWS)
+    return np.moveaxis(position[::thin], 1, 0)
 
 
 def _rank_normalised(values: np.ndarray) -> np.ndarray:

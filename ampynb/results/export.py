@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
+import xarray as xr
 
 from ampynb.results.inference_data import container_from
 
@@ -30,18 +32,20 @@ def inference_data(result: Result) -> Any:
     and ``posterior_predictive``. The last two hold one number for each draw and datum;
     they are left out where that is more than 200 MiB, and an attribute says so.
     """
-    model = result.model
-    prior = np.asarray(model.sample_prior(jax.random.key(result.seed), PRIOR_DRAWS))
+    table = result.table
     groups = {
-        "posterior": _variables(model, result.draws),
+        "posterior": _variables(table, result.draws),
         "sample_stats": _stats(result.stats),
-        "prior": _variables(model, prior[:, None]),
     }
+    if result.has_posterior:
+        key = jax.random.key(result.seed)
+        prior = np.asarray(result.model.sample_prior(key, PRIOR_DRAWS))
+        groups["prior"] = _variables(table, prior[:, None])
     if len(result.warmup):
-        groups["warmup_posterior"] = _variables(model, result.warmup)
+        groups["warmup_posterior"] = _variables(table, result.warmup)
         groups["warmup_sample_stats"] = _stats(result.warmup_stats)
+    rows = [row for row in table.rows if row.kind == "free"]
     data, omitted = _data_groups(result)
-    rows = [row for row in model.rows if row.kind == "free"]
     return container_from(
         groups | data,
         dims={
@@ -55,7 +59,38 @@ def inference_data(result: Result) -> Any:
             row.name: {"units": row.unit, "long_name": row.label or row.name}
             for row in rows
         },
+        further=_further_groups(result),
     )
+
+
+def _further_groups(result: Result) -> dict[str, xr.Dataset]:
+    """Return what ArviZ has no group for: weighted draws, numbers of whole steps."""
+    groups, weighted = {}, dict(result.outcome.weighted)
+    if weighted:
+        position = weighted.pop("position")
+        groups["weighted_posterior"] = xr.Dataset(
+            {
+                row.name: _with_axes(
+                    row.name, position[:, row.span].reshape(-1, *row.shape), "sample"
+                )
+                for row in result.table.rows
+                if row.kind == "free"
+            }
+            | {name: ("sample", values) for name, values in weighted.items()}
+        )
+    if result.step_stats:
+        groups["step_stats"] = xr.Dataset(
+            {
+                name: _with_axes(name, np.asarray(values), "draw")
+                for name, values in result.step_stats.items()
+            }
+        )
+    return groups
+
+
+def _with_axes(name: str, values: np.ndarray, first: str) -> tuple[list, np.ndarray]:
+    further = [f"{name}_dim_{i}" for i in range(values.ndim - 1)]
+    return [first, *further], values
 
 
 def _variables(model: Any, position: np.ndarray) -> dict[str, np.ndarray]:
@@ -68,7 +103,7 @@ def _variables(model: Any, position: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def _stats(stats: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _stats(stats: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: np.moveaxis(values, 1, 0) for name, values in stats.items()}
 
 
@@ -89,13 +124,22 @@ def _attributes(result: Result) -> dict[str, Any]:
         "seed": result.seed,
         "sampling_time": result.seconds,
         "stop_reason": result.reason,
-    }
+    } | _evidence_attributes(result)
+
+
+def _evidence_attributes(result: Result) -> dict[str, float]:
+    if result.log_evidence is None:
+        return {}
+    value, error = result.log_evidence
+    return {"log_evidence": value, "log_evidence_error": error}
 
 
 def _data_groups(result: Result) -> tuple[dict, dict]:
     """Return the groups that a fit gives, and attributes that say what is missing."""
+    if not result.has_posterior or not len(result.draws):
+        return {}, {}
     analysis = result.analysis
-    if not analysis.has_fit or not len(result.draws):
+    if not analysis.has_fit:
         return {}, {}
     fit = analysis.fit_from(result.max_log_likelihood())
     if not hasattr(fit, "data"):

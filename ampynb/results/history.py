@@ -1,64 +1,141 @@
-"""The draws of a run, as they come."""
+"""The draws of a run, as they come: in memory, or in files as far as they are saved."""
 
 from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ampynb.algorithms.algorithm import SAMPLING, WARMUP, Draws
 
-__all__ = ["History"]
+__all__ = ["Best", "History"]
+
+ROWS_AT_ONCE = 4096  # of files that are gone through
+KEPT_ROWS = 2048  # steps of each phase at hand for pictures and diagnostics
+
+
+class Best(NamedTuple):
+    """The draw at which a density is highest."""
+
+    value: float
+    position: np.ndarray
 
 
 class History:
     """Chunks of draws in order; one thread may append while others read.
 
-    Reading copies nothing twice: the chunks of a phase are joined once and kept until
-    more arrive.
+    What pictures, rules and counters need is taken from each chunk as it comes: reading
+    it costs the same however long the run is, and reads no file.
+
+    Attributes
+    ----------
+    state : pytree
+        The algorithm's state after the last draw.
     """
 
     def __init__(self):
+        self.state: Any = None
         self._chunks: list[Draws] = []
-        self._counts: dict[str, tuple[int, int]] = {}
+        self._saved: Callable[[str], Draws | None] = _nothing_saved
         self._joined: dict[str, tuple[int, Draws]] = {}
+        self._rows = {WARMUP: _EvenRows(), SAMPLING: _EvenRows(), None: _EvenRows()}
+        self._counts: dict[str, int] = {}
+        self._best: dict[tuple[str, str], Best] = {}
+        self._lock = threading.RLock()
 
-    def append(self, draws: Draws) -> None:
-        """Add the draws of the next steps."""
-        self._chunks.append(draws)
+    # Writing
+
+    def append(self, draws: Draws, state: Any = None) -> None:
+        """Add the draws of the next steps, and the state after them."""
+        with self._lock:
+            self._chunks.append(draws)
+            self.state = state
+            self._take_note(draws)
+
+    def unsaved(self) -> list[Draws]:
+        """Return the chunks that are in memory only, in order."""
+        with self._lock:
+            return list(self._chunks)
+
+    def release(self, n: int, saved: Callable[[str], Draws | None]) -> None:
+        """Let go of the first ``n`` chunks: ``saved(phase)`` gives them from now on."""
+        with self._lock:
+            self._chunks, self._saved = self._chunks[n:], saved
+            self._joined.clear()
+
+    def restore(self, saved: Callable[[str], Draws | None], state: Any) -> None:
+        """Begin with the draws and the state of a run that was saved."""
+        self.release(0, saved)
+        self.state = state
+        for phase in (WARMUP, SAMPLING):
+            if (draws := saved(phase)) is not None:
+                for begin in range(0, len(draws.position), ROWS_AT_ONCE):
+                    self._take_note(draws.rows(slice(begin, begin + ROWS_AT_ONCE)))
+
+    def _take_note(self, draws: Draws) -> None:
+        if not len(draws.position):
+            return
+        self._rows[draws.phase].take(draws.position)
+        self._rows[None].take(draws.position)
+        for name in ("lp", "log_likelihood"):
+            self._note_best(name, draws)
+        for name, values in draws.stats.items():
+            if draws.phase == SAMPLING and values.dtype == bool:
+                self._counts[name] = self._counts.get(name, 0) + int(values.sum())
+
+    def _note_best(self, name: str, draws: Draws) -> None:
+        values = draws.stats.get(name)
+        if values is None:
+            return
+        place = np.unravel_index(np.argmax(values), values.shape)
+        known = self._best.get((name, draws.phase))
+        if known is None or values[place] > known.value:
+            position = np.array(draws.position[place])
+            self._best[name, draws.phase] = Best(float(values[place]), position)
+
+    # Reading
 
     def draws(self, phase: str = SAMPLING) -> Draws | None:
-        """Return all draws of a phase, or None where there are none yet."""
-        chunks = self._of(phase)
-        if not chunks:
-            return None
-        known = self._joined.get(phase)
-        if known is None or known[0] != len(chunks):
-            known = self._joined[phase] = (len(chunks), _join(chunks))
-        return known[1]
+        """Return all draws of a phase, or None where there are none yet.
 
-    def since(self, chunk: int) -> list[Draws]:
-        """Return the chunks from number ``chunk`` on."""
-        return self._chunks[chunk:]
+        Saved draws are arrays that read their file when they are used.
+        """
+        with self._lock:
+            saved, chunks = self._saved(phase), self._of(phase)
+            parts = ([] if saved is None else [saved]) + chunks
+            if len(parts) <= 1:
+                return parts[0] if parts else None
+            known = self._joined.get(phase)
+            if known is None or known[0] != len(parts):
+                known = self._joined[phase] = (len(parts), _join(parts))
+            return known[1]
 
-    def warmup_steps(self) -> int:
-        """Return the number of warm-up steps so far."""
-        return sum(len(chunk.position) for chunk in self._of(WARMUP))
+    def steps(self, phase: str) -> int:
+        """Return the number of steps of a phase so far."""
+        return self._rows[phase].total
+
+    def best(self, density: str = "lp", phase: str | None = None) -> Best | None:
+        """Return the best draw so far by ``"lp"`` or ``"log_likelihood"``, or None."""
+        phases = (WARMUP, SAMPLING) if phase is None else (phase,)
+        found = [self._best.get((density, one)) for one in phases]
+        return max(
+            (best for best in found if best is not None),
+            key=lambda best: best.value,
+            default=None,
+        )
 
     def count(self, flag: str) -> int | None:
-        """Return how often a flag is set after the warm-up; None where there is none.
-
-        Each chunk is counted once, whatever the number of calls.
-        """
-        chunks = self._of(SAMPLING)
-        known, total = self._counts.get(flag, (0, 0))
-        fresh = [chunk for chunk in chunks[known:] if flag in chunk.stats]
-        total += sum(int(np.sum(chunk.stats[flag])) for chunk in fresh)
-        self._counts[flag] = (len(chunks), total)
-        return total if chunks and flag in chunks[0].stats else None
+        """Return how often a flag is set after the warm-up; None without the flag."""
+        return self._counts.get(flag)
 
     def thinned(
         self, most: int, phase: str | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return evenly spaced steps and their positions, at most ``most``.
+
+        They are taken from the some thousand steps that are kept at hand.
 
         Parameters
         ----------
@@ -72,26 +149,52 @@ class History:
             Counted from 1, within what was asked for.
         position : array, (n, nwalkers, ndim) [model units]
         """
-        chunks = self._of(phase)
-        lengths = [len(chunk.position) for chunk in chunks]
-        stride = max(-(-sum(lengths) // most), 1)
-        starts = np.cumsum([0, *lengths[:-1]])
-        parts = [
-            chunk.position[-start % stride :: stride]
-            for chunk, start in zip(chunks, starts, strict=False)
-        ]
-        steps = np.arange(0, sum(lengths), stride) + 1
-        return steps, np.concatenate(parts) if parts else np.zeros((0, 0, 0))
+        with self._lock:
+            return self._rows[phase].at_most(most)
 
-    def _of(self, phase: str | None) -> list[Draws]:
-        chunks = list(self._chunks)
-        return [c for c in chunks if phase is None or c.phase == phase]
+    def _of(self, phase: str) -> list[Draws]:
+        return [chunk for chunk in self._chunks if chunk.phase == phase]
 
 
-def _join(chunks: list[Draws]) -> Draws:
-    stats = {
-        name: np.concatenate([chunk.stats[name] for chunk in chunks])
-        for name in chunks[0].stats
-    }
-    position = np.concatenate([chunk.position for chunk in chunks])
-    return Draws(position, stats, chunks[0].phase)
+class _EvenRows:
+    """Evenly spaced rows of what is appended: their spacing doubles when full."""
+
+    def __init__(self):
+        self.total, self._stride = 0, 1
+        self._kept: list[np.ndarray] = []
+
+    def take(self, rows: np.ndarray) -> None:
+        # A copy: a view would keep the whole chunk alive.
+        fresh = rows[-self.total % self._stride :: self._stride]
+        self._kept += [row.copy() for row in fresh]
+        self.total += len(rows)
+        while len(self._kept) > KEPT_ROWS:
+            self._kept, self._stride = self._kept[::2], 2 * self._stride
+
+    def at_most(self, most: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return steps, counted from 1, and their rows, evenly spaced."""
+        apart = max(-(-len(self._kept) // most), 1)
+        kept = self._kept[::apart]
+        steps = np.arange(len(kept)) * apart * self._stride + 1
+        return steps, np.stack(kept) if kept else np.zeros((0, 0, 0))
+
+
+def _nothing_saved(phase: str) -> Draws | None:
+    return None
+
+
+def _join(parts: Sequence[Draws]) -> Draws:
+    def together(values: Callable[[Draws], Any]) -> dict[str, np.ndarray]:
+        names = values(parts[0])
+        return {
+            name: np.concatenate([values(part)[name] for part in parts])
+            for name in names
+        }
+
+    position = np.concatenate([part.position for part in parts])
+    return Draws(
+        position,
+        together(lambda part: part.stats),
+        parts[0].phase,
+        together(lambda part: part.step_stats),
+    )

@@ -14,7 +14,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-__all__ = ["container_from", "effective_sample_size", "r_hat", "save", "to_dataset"]
+__all__ = [
+    "bfmi",
+    "container_from",
+    "effective_sample_size",
+    "r_hat",
+    "save",
+    "to_dataset",
+]
 
 
 def _arviz() -> Any:
@@ -36,6 +43,7 @@ def container_from(
     coords: Mapping[str, Any],
     attributes: Mapping[str, Any],
     variable_attributes: Mapping[str, Mapping[str, str]],
+    further: Mapping[str, xr.Dataset],
 ) -> Any:
     """Make an ArviZ container.
 
@@ -49,6 +57,8 @@ def container_from(
         Of the whole container.
     variable_attributes : dict of variable to dict
         As ``units`` and ``long_name``.
+    further : dict of group to Dataset
+        Groups that ArviZ does not know, as they are.
 
     Returns
     -------
@@ -65,6 +75,11 @@ def container_from(
     for group in groups:
         for name in groups[group]:
             data[group][name].attrs.update(variable_attributes.get(name, {}))
+    for group, dataset in further.items():
+        if _has_data_tree():
+            data[group] = xr.DataTree(dataset)
+        else:
+            data.add_groups({group: dataset}, warn_on_custom_groups=False)
     return data
 
 
@@ -95,6 +110,11 @@ def effective_sample_size(draws: np.ndarray, method: str = "bulk") -> np.ndarray
     ``method`` is ``"bulk"`` or ``"tail"`` (Vehtari et al. 2021).
     """
     return _by_element("ess", draws, method=method)
+
+
+def bfmi(energy: np.ndarray) -> np.ndarray:
+    """Return E-BFMI, (nchains,), of (n, nchains) energies (Betancourt 2016)."""
+    return np.asarray(_arviz().bfmi(np.ascontiguousarray(energy.T)))
 
 
 def _by_element(function: str, draws: np.ndarray, **options: Any) -> np.ndarray:

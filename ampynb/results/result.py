@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ampynb.algorithms.algorithm import SAMPLING, WARMUP, Algorithm, Draws
+from ampynb.algorithms.algorithm import (
+    SAMPLING,
+    WARMUP,
+    Algorithm,
+    Draws,
+    Estimate,
+    Outcome,
+)
 from ampynb.analysis.posterior import Posterior
+from ampynb.model.model import Model
 from ampynb.model.table import suggest
-from ampynb.results.diagnostics import summary_columns, verdict
+from ampynb.results.diagnostics import Diagnostics, summary_columns
 from ampynb.results.export import inference_data
+from ampynb.results.stored_table import StoredTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +41,8 @@ class Result:
 
     Attributes
     ----------
-    posterior : Posterior
+    table : Model or StoredTable
+        Names, labels and units of the parameters.
     algorithm : Algorithm
     seed : int
     seconds : float
@@ -39,28 +50,59 @@ class Result:
     reason : str
         Why the run ended: ``"completed"``, ``"stopped"``, ``"failed"``, or
         ``"running"`` for a look at a run that goes on.
-    warmup, draws : array, (n_draws, nwalkers, ndim) [model units]
-        Draws of the burn-in, and after it.
-    warmup_stats, stats : dict of str to array, (n_draws, nwalkers)
+    message : str
+        What a stopping rule says of the run, or the error that ended it.
+    history : History
+        What was drawn, step by step.
+    warmup : array, (n_draws, nwalkers, ndim) [model units]
+        Draws of the burn-in.
+    warmup_stats : dict of str to array, (n_draws, nwalkers)
     """
 
     def __init__(
         self,
-        posterior: Posterior,
+        posterior: Posterior | None,
         algorithm: Algorithm,
         history: History,
         *,
         seed: int,
         seconds: float,
         reason: str,
+        message: str = "",
+        table: Model | StoredTable | None = None,
+        live: Draws | None = None,
     ):
-        self.posterior, self.algorithm = posterior, algorithm
-        self.seed, self.seconds, self.reason = seed, seconds, reason
-        nothing = np.zeros((0, algorithm.nwalkers, posterior.model.ndim))
+        self.algorithm, self.history = algorithm, history
+        self.seed, self.seconds = seed, seconds
+        self.reason, self.message = reason, message
+        self._posterior = posterior
+        self.table: Any = posterior.model if posterior is not None else table
+        nothing = np.zeros((0, algorithm.nwalkers, self.table.ndim))
         warmup = history.draws(WARMUP) or Draws(nothing, {}, WARMUP)
-        draws = history.draws(SAMPLING) or Draws(nothing, {}, SAMPLING)
         self.warmup, self.warmup_stats = warmup.position, warmup.stats
-        self.draws, self.stats = draws.position, draws.stats
+        self._drawn = history.draws(SAMPLING) or Draws(nothing, {}, SAMPLING)
+        self._live = live
+        if live is None and history.state is not None and len(self._drawn.position):
+            self._live = algorithm.live(history.state)
+        self._highest = history.best("log_likelihood", SAMPLING) or history.best(
+            "log_likelihood", WARMUP
+        )
+
+    @property
+    def posterior(self) -> Posterior:
+        """The posterior that was sampled.
+
+        Raises
+        ------
+        ValueError
+            For a run opened from its folder without model and analysis.
+        """
+        if self._posterior is None:
+            raise ValueError(
+                "expected the analysis and the model of the run; got its folder alone; "
+                "open it with ampynb.open_run(path, analysis, model)"
+            )
+        return self._posterior
 
     @property
     def model(self) -> Any:
@@ -73,9 +115,47 @@ class Result:
         return self.posterior.analysis
 
     @property
+    def has_posterior(self) -> bool:
+        """Whether model and analysis are at hand."""
+        return self._posterior is not None
+
+    # Draws
+
+    @functools.cached_property
+    def outcome(self) -> Outcome:
+        """What the draws amount to: of equal weight, weighted, and the evidence."""
+        if not len(self._drawn.position):
+            return Outcome(self._drawn.position, {})
+        return self.algorithm.finish(self._drawn, self._live)
+
+    @property
+    def draws(self) -> np.ndarray:
+        """Draws of equal weight, (n_draws, nwalkers, ndim) [model units]."""
+        return self.outcome.position
+
+    @property
+    def stats(self) -> Mapping[str, np.ndarray]:
+        """Numbers of each draw by ArviZ's names, (n_draws, nwalkers)."""
+        return self.outcome.stats
+
+    @property
+    def step_stats(self) -> Mapping[str, np.ndarray]:
+        """Numbers of whole steps, (n_draws, ...), as the temperatures of a ladder."""
+        return self._drawn.step_stats
+
+    @property
     def flat_draws(self) -> np.ndarray:
         """All draws after the burn-in, (n_draws * nwalkers, ndim) [model units]."""
-        return self.draws.reshape(-1, self.model.ndim)
+        return self.draws.reshape(-1, self.table.ndim)
+
+    @property
+    def log_evidence(self) -> Estimate | None:
+        """Log evidence and its standard error, or None where there is none.
+
+        By the most reliable of the algorithm's methods; ``outcome.log_evidence`` has
+        them all.
+        """
+        return next(iter(self.outcome.log_evidence.values()), None)
 
     # Points
 
@@ -89,15 +169,14 @@ class Result:
         return self._best()[1]
 
     def _best(self) -> tuple[np.ndarray, float]:
-        some = len(self.draws) > 0
-        position, stats = (
-            (self.draws, self.stats) if some else (self.warmup, self.warmup_stats)
-        )
-        if len(position) == 0:
+        weighted = self.outcome.weighted
+        if weighted:  # the points that are still alive are the best
+            best = int(np.argmax(weighted["log_likelihood"]))
+            value = float(weighted["log_likelihood"][best])
+            return np.asarray(weighted["position"][best]), value
+        if self._highest is None:
             raise ValueError(self._no_draws("a draw"))
-        flat = stats["log_likelihood"].ravel()
-        best = int(np.argmax(flat))
-        return position.reshape(-1, self.model.ndim)[best], float(flat[best])
+        return self._highest.position, self._highest.value
 
     def median(self) -> Any:
         """Return the instance at the median of each parameter."""
@@ -129,7 +208,10 @@ class Result:
     @functools.cached_property
     def _columns(self) -> dict[str, np.ndarray]:
         self._need_draws()
-        return summary_columns(self.draws, self.algorithm.independent_chains)
+        independent = self.algorithm.independent_chains or not (
+            self.algorithm.draws_chains
+        )
+        return summary_columns(self.draws, independent)
 
     def summary(self) -> pd.DataFrame:
         """Return the posterior table, one row for each element of the vector.
@@ -144,17 +226,27 @@ class Result:
         """
         import pandas as pd
 
-        table = pd.DataFrame(self._columns, index=self.model.names)
-        table.insert(0, "unit", self.model.units)
+        table = pd.DataFrame(self._columns, index=self.table.names)
+        table.insert(0, "unit", self.table.units)
         return table
+
+    def diagnostics(self) -> Diagnostics:
+        """Return how far the draws can be trusted, in numbers and in plain words."""
+        few = len(self.draws) < FEWEST_DRAWS
+        return Diagnostics(
+            names=self.table.names,
+            columns={} if few else self._columns,
+            steps=len(self.draws),
+            stats=self.stats,
+            step_stats=self.step_stats,
+            trouble=[self._no_draws(f"{FEWEST_DRAWS} draws of each walker or more")]
+            if few
+            else [],
+        )
 
     def verdict(self) -> list[str]:
         """Return what speaks against these draws, in words; empty where nothing."""
-        if len(self.draws) < FEWEST_DRAWS:
-            return [self._no_draws(f"{FEWEST_DRAWS} draws of each walker or more")]
-        return verdict(
-            self._columns, self.model.names, len(self.draws), self.divergences
-        )
+        return self.diagnostics().verdict
 
     @property
     def divergences(self) -> int:
@@ -192,7 +284,7 @@ class Result:
         from ampynb.plots.figure import NotebookFigure
         from ampynb.plots.trace import plot_trace
 
-        names = self.model.names
+        names = self.table.names
         parameters = [parameters] if isinstance(parameters, str) else parameters
         for name in parameters or ():
             if name not in names:
@@ -202,7 +294,7 @@ class Result:
         position = np.concatenate([self.warmup, self.draws])[..., chosen]
         if len(position) == 0:
             raise ValueError(self._no_draws("a draw"))
-        labels = [axis_label(self.model, element) for element in chosen]
+        labels = [axis_label(self.table, element) for element in chosen]
         plot_trace(figure, position, labels, warmup=len(self.warmup))
         return figure
 
@@ -238,11 +330,19 @@ class Result:
         shape = " x ".join(map(str, self.draws.shape[:2]))
         return (
             f"{self.algorithm.name}, {self.reason}: {shape} draws of "
-            f"{self.model.ndim} parameters in {self.seconds:.1f} s"
+            f"{self.table.ndim} parameters in {self.seconds:.1f} s"
         )
 
+    def _remarks(self) -> list[str]:
+        """Return what is told below the headline."""
+        evidence = [
+            f"log evidence {estimate} by {method.replace('_', ' ')}"
+            for method, estimate in self.outcome.log_evidence.items()
+        ]
+        return [*evidence, *filter(None, [self.message])]
+
     def __repr__(self) -> str:
-        lines = [f"Result of {self._headline()}"]
+        lines = [f"Result of {self._headline()}", *self._remarks()]
         if len(self.draws) >= FEWEST_DRAWS:
             lines.append(self.summary().round(4).to_string())
         return "\n".join([*lines, *self.verdict()])
@@ -251,6 +351,7 @@ class Result:
         table = ""
         if len(self.draws) >= FEWEST_DRAWS:
             table = self.summary().to_html(float_format="{:.4g}".format, border=0)
+        remarks = "".join(f"<div>{escape(line)}</div>" for line in self._remarks())
         told = "".join(f"<div>⚠ {escape(line)}</div>" for line in self.verdict())
         fine = "<div>✓ nothing speaks against these draws</div>"
-        return f"<b>{escape(self._headline())}</b>{table}{told or fine}"
+        return f"<b>{escape(self._headline())}</b>{remarks}{table}{told or fine}"

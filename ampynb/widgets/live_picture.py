@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ampynb.algorithms.algorithm import WARMUP
 from ampynb.analysis.posterior import Posterior
 from ampynb.plots.figure import COLOURS, GREY, BlitCanvas, NotebookFigure
 from ampynb.plots.fit import FitPanels, is_drawable
@@ -25,40 +26,29 @@ class LivePicture:
     ----------
     posterior : Posterior
     history : History
-    total : int
-        Steps that the run will have made in the end.
     """
 
     def __init__(self, posterior: Posterior, history: History):
         self.posterior, self.history = posterior, history
-        self._seen = 0
-        self.best_vector: np.ndarray | None = None
-        self.best_log_posterior = -np.inf
         self._panels: FitPanels | None = None
         self._figure: NotebookFigure | None = None
 
-    def find_best(self) -> None:
-        """Look through the draws that are new for a better one."""
-        chunks = self.history.since(self._seen)
-        self._seen += len(chunks)
-        for chunk in chunks:
-            best = np.unravel_index(
-                np.argmax(chunk.stats["lp"]), chunk.stats["lp"].shape
-            )
-            if chunk.stats["lp"][best] > self.best_log_posterior:
-                self.best_log_posterior = float(chunk.stats["lp"][best])
-                self.best_vector = chunk.position[best]
+    @property
+    def best_log_posterior(self) -> float:
+        """Log posterior density of the best draw so far; -inf before the first."""
+        best = self.history.best()
+        return -np.inf if best is None else best.value
 
     def png(self) -> bytes | None:
         """Return the picture as it is now, or None before the first draw."""
-        warmup = self.history.warmup_steps()
+        warmup, best = self.history.steps(WARMUP), self.history.best()
         steps, position = self.history.thinned(MOST_POINTS)
-        if len(steps) == 0 or self.best_vector is None:
+        if best is None:
             return None
         analysis = self.posterior.analysis
         fit = None
         if analysis.has_fit:
-            instance = self.posterior.model.instance_from_vector(self.best_vector)
+            instance = self.posterior.model.instance_from_vector(best.position)
             fit = analysis.fit_for_visualization(instance)
         if self._figure is None:
             self._lay_out(fit if fit is not None and is_drawable(fit) else None)

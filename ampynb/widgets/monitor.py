@@ -172,7 +172,6 @@ class RunMonitor:
 
     def _draw(self) -> None:
         begun = time.thread_time()
-        self._picture.find_best()
         _, drawn = self.run.history.thinned(DRAWS_FOR_DIAGNOSTICS, SAMPLING)
         self._diagnostics = live_diagnostics(drawn)
         png = self._picture.png()

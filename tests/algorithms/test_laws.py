@@ -13,7 +13,7 @@ from ampynb.algorithms.algorithm import SAMPLING, WARMUP, Algorithm
 from ampynb.algorithms.chunk import LONGEST_CHUNK
 from ampynb.algorithms.codec import decode_state, encode_state
 from ampynb.algorithms.start import draw_start
-from ampynb.inference.loop import Command, sampling
+from ampynb.inference.loop import Command, Plan, sampling
 from ampynb.results.history import History
 from ampynb.results.inference_data import effective_sample_size
 from ampynb.results.result import Result
@@ -205,7 +205,7 @@ def test_metrics_are_plain_finite_numbers(case: Case):
 @ensemble_cases
 def test_acceptance_rate_is_the_share_of_moves_that_were_accepted(case: Case):
     events, history = run_loop(case)
-    made = history.since(0)
+    made = history.unsaved()
     position = np.concatenate([draws.position for draws in made])
     accepted = np.concatenate([draws.stats["accepted"] for draws in made])
     moved = np.any(np.diff(position, axis=0) != 0, axis=-1)
@@ -276,7 +276,7 @@ def run_loop(
     """Run the engine's loop, and stop it at the first event of a name."""
     history, command = History(), Command.CONTINUE
     algorithm = algorithm or case.with_steps(ITERATIONS)
-    loop = sampling(case.problem().posterior, algorithm, 0, None, history)
+    loop = sampling(Plan(case.problem().posterior, algorithm, 0), history)
     events = [next(loop).as_dict()]
     while events[-1]["event"] != "Finished":
         stop = events[-1]["event"] == stop_at
@@ -293,7 +293,7 @@ def result_of(case: Case, algorithm: Algorithm, history: History) -> Result:
 @all_cases
 def test_the_loop_never_crosses_the_edge_of_the_warmup(case: Case):
     events, history = run_loop(case)
-    made = history.since(0)
+    made = history.unsaved()
     by_phase = {WARMUP: 0, SAMPLING: 0}
     for draws in made:
         by_phase[draws.phase] += len(draws.position)

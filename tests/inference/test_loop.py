@@ -12,7 +12,7 @@ import pytest
 
 from ampynb.algorithms.scripted import Scripted
 from ampynb.inference.events import Event
-from ampynb.inference.loop import Command, sampling
+from ampynb.inference.loop import Command, Plan, sampling
 from ampynb.results.history import History
 from tests.helpers import line_problem
 
@@ -38,12 +38,16 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
+def plan_of(algorithm: Scripted, seed: int = 0) -> Plan:
+    return Plan(line_problem().posterior, algorithm, seed)
+
+
 def events_of(
     algorithm: Scripted, clock: Clock, history: History | None = None
 ) -> Iterator[Event]:
     """Return the loop's events; each is taken without a command to stop."""
     history = History() if history is None else history
-    loop = sampling(line_problem().posterior, algorithm, 3, None, history, clock)
+    loop = sampling(plan_of(algorithm, 3), history, clock=clock)
     yield next(loop)
     try:
         while True:
@@ -53,7 +57,7 @@ def events_of(
 
 
 def steps_in(history: History) -> list[int]:
-    return [len(draws.position) for draws in history.since(0)]
+    return [len(draws.position) for draws in history.unsaved()]
 
 
 def names(events: list[Event]) -> list[str]:
@@ -103,12 +107,14 @@ def test_events_say_what_happened(clock: Clock):
     np.testing.assert_array_equal(steps, np.cumsum(steps_in(history)))
     for event in advanced:
         assert event["total"] == 100
+        assert event["fraction"] == event["step"] / 100
         assert event["seconds"] == pytest.approx(0.25 * event["step"])
     assert events[-1] == {
         "event": "Finished",
         "reason": "completed",
         "step": 100,
         "seconds": pytest.approx(25.0),
+        "message": "",
     }
     assert json.loads(json.dumps(events[:-1])) == events[:-1]
 
@@ -126,7 +132,7 @@ def test_draws_are_in_the_history_when_they_are_told_of(clock: Clock):
 def test_no_step_is_made_after_a_stop(clock: Clock, at: int):
     # told at Started, compiling, warm-up, and the first chunks
     history, script = History(), Scripted(burn=99, iterations=1, seconds_per_step=0.2)
-    loop = sampling(line_problem().posterior, script, 0, None, history, clock)
+    loop = sampling(plan_of(script), history, clock=clock)
     event = next(loop)
     for _ in range(at):
         event = loop.send(Command.CONTINUE)
@@ -142,7 +148,7 @@ def test_no_step_is_made_after_a_stop(clock: Clock, at: int):
 
 def test_stop_at_the_very_end_is_a_completed_run(clock: Clock):
     script = Scripted(burn=0, iterations=1)
-    loop = sampling(line_problem().posterior, script, 0, None, History(), clock)
+    loop = sampling(plan_of(script), History(), clock=clock)
     *_, advanced = (next(loop) for _ in range(4))
     assert advanced.as_dict()["event"] == "Advanced"
     assert loop.send(Command.STOP).as_dict()["reason"] == "completed"

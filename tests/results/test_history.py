@@ -35,7 +35,7 @@ def test_draws_are_joined_by_phase(length):
         assert draws.phase == phase
         assert np.array_equal(draws.position, POSITION[rows])
         assert np.array_equal(draws.stats["diverging"], FLAG[rows])
-    assert history.warmup_steps() == N_WARMUP
+    assert history.steps(WARMUP) == N_WARMUP
 
 
 @pytest.mark.parametrize("length", LENGTHS)
@@ -68,7 +68,7 @@ def test_an_empty_history_has_nothing():
     history = History()
     assert history.draws() is None
     assert history.count("diverging") is None
-    assert history.warmup_steps() == 0
+    assert history.steps(WARMUP) == 0
     steps, position = history.thinned(10)
     assert len(steps) == len(position) == 0
 

@@ -218,7 +218,7 @@ def _history(result: anb.Result) -> Any:
     from ampynb.results.history import History
 
     history = History()
-    history.append(Draws(result.draws, result.stats, SAMPLING))
+    history.append(Draws(result.draws, dict(result.stats), SAMPLING))
     return history
 
 

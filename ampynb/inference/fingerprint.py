@@ -1,0 +1,98 @@
+"""What a run is of: model, data and algorithm in words that a file can keep."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from ampynb.algorithms.algorithm import Algorithm
+from ampynb.analysis.analysis import Analysis
+from ampynb.inference.loop import Plan
+from ampynb.model.arrays import split
+from ampynb.model.model import Model
+from ampynb.model.parameter import describe_prior
+
+__all__ = ["differences", "fingerprint"]
+
+PLAIN = (bool, int, float, str, type(None))
+
+
+def fingerprint(plan: Plan) -> dict[str, dict[str, str]]:
+    """Return what must be the same for a run to be continued, by section and name."""
+    return {
+        "parameter": _model_lines(plan.posterior.model),
+        "data": _data_lines(plan.posterior.analysis),
+        "algorithm": _algorithm_lines(plan.algorithm),
+        "run": {
+            "seed": str(plan.seed),
+            "thin_by": str(plan.thin_by),
+            "start": _digest(plan.start.position) if plan.start else "prior draws",
+        },
+    }
+
+
+def differences(
+    former: Mapping[str, Mapping[str, str]], now: Mapping[str, Mapping[str, str]]
+) -> list[str]:
+    """Return what has changed, in words, section by section."""
+    told = []
+    for section in sorted({*former, *now}):
+        then, new = former.get(section, {}), now.get(section, {})
+        for name in sorted({*then, *new}):
+            if then.get(name) != new.get(name):
+                was, is_now = then.get(name, "absent"), new.get(name, "absent")
+                told.append(f"{section} {name} was {was}, and is {is_now}")
+    order = list(now.get("parameter", {}))
+    if not told and list(former.get("parameter", {})) != order:
+        told.append(f"the parameters are in another order: {', '.join(order)}")
+    return told
+
+
+def _model_lines(model: Model) -> dict[str, str]:
+    return {row.name: _row_text(row, given) for row, given in model.entries()}
+
+
+def _row_text(row: Any, given: Any) -> str:
+    if row.source is not None:
+        return f"tied to {row.source}"
+    numbers = jax.tree_util.tree_leaves(given)
+    return f"{row.kind} {describe_prior(given)} {_digest(*numbers)}"
+
+
+def _data_lines(analysis: Analysis) -> dict[str, str]:
+    lines = {"class": type(analysis).__qualname__}
+    for name, value in vars(analysis).items():
+        arrays, _ = split(value)
+        if isinstance(value, PLAIN):
+            lines[name] = repr(value)
+        elif arrays:
+            shapes = ", ".join(str(np.shape(array)) for array in arrays[:3])
+            lines[name] = f"{shapes} {_digest(*arrays)}"
+    return lines
+
+
+def _algorithm_lines(algorithm: Algorithm) -> dict[str, str]:
+    kind = type(algorithm)
+    compared = (field for field in dataclasses.fields(algorithm) if field.compare)
+    lines = {
+        # An object without a repr of its own is told with its address.
+        field.name: re.sub(r" at 0x\w+", "", repr(getattr(algorithm, field.name)))
+        for field in compared
+    }
+    return {"class": f"{kind.__module__}.{kind.__qualname__}", **lines}
+
+
+def _digest(*arrays: Any) -> str:
+    """Return a short hash of numbers, their types and their shapes."""
+    found = hashlib.sha256()
+    for array in map(np.asarray, arrays):
+        found.update(json.dumps([array.dtype.str, array.shape]).encode())
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()[:12]

@@ -1,0 +1,75 @@
+"""Any run folder, finished or not, as a result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ampynb.algorithms.algorithm import Draws
+from ampynb.algorithms.registry import described_algorithm
+from ampynb.analysis.analysis import Analysis
+from ampynb.analysis.posterior import Posterior
+from ampynb.inference.store import Folder
+from ampynb.model.model import Model
+from ampynb.model.parameter import Collection
+from ampynb.results.history import History
+from ampynb.results.result import Result
+from ampynb.results.stored_table import StoredTable
+
+__all__ = ["open_run"]
+
+
+def open_run(
+    path: str | Path,
+    analysis: Analysis | None = None,
+    model: Model | Collection | None = None,
+) -> Result:
+    """Return the result of a run that was saved, also of one that goes on.
+
+    The draws are read from their files when they are used.
+
+    Parameters
+    ----------
+    path : str or Path
+        What ``run(path=...)`` was given.
+    analysis, model : optional
+        Those that were fitted. Without them there are tables, diagnostics, corner and
+        trace plots and ArviZ's posterior; with them also fits, the prior and the
+        groups of the data.
+
+    Raises
+    ------
+    StoreError
+        Where there is no run, or where a file is not as it was written.
+    ValueError
+        Where the model has other parameters than the run.
+    """
+    if (analysis is None) != (model is None):
+        raise ValueError(
+            "expected both the analysis and the model, or neither; got one; give both"
+        )
+    folder = Folder.open(Path(path).expanduser())
+    about, status = folder.about, folder.status
+    table = StoredTable.from_description(about["table"])
+    posterior = None
+    if analysis is not None and model is not None:
+        posterior = Posterior(analysis, model)
+        if posterior.model.names != table.names:
+            raise ValueError(
+                f"expected a model with the parameters {', '.join(table.names)}; got "
+                f"{', '.join(posterior.model.names)}; give the one that was fitted"
+            )
+    history = History()
+    history.restore(folder.draws, None)
+    live = folder.arrays("live")
+    position = None if live is None else live.pop("position")
+    return Result(
+        posterior,
+        described_algorithm(about["algorithm"]),
+        history,
+        seed=about["seed"],
+        seconds=status["seconds"],
+        reason=status["reason"],
+        message=status.get("message", ""),
+        table=table,
+        live=None if position is None else Draws(position, live or {}, "sampling"),
+    )

@@ -1,0 +1,100 @@
+"""What a user asks for in one call, checked."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ampynb.algorithms.algorithm import Algorithm
+from ampynb.algorithms.registry import algorithm_from
+from ampynb.analysis.posterior import Posterior
+from ampynb.inference.stopping import StoppingRule
+
+__all__ = ["Request"]
+
+MOST_ITERATIONS = 100_000  # of a run that a rule ends, unless the user says otherwise
+RUN_OPTIONS = ("thin_by",)
+USUAL = {"nwalkers": 32, "burn": 1000, "iterations": 1000, "thin_by": 10}
+
+
+@dataclass(frozen=True)
+class Request:
+    """The arguments of one run; see `InferenceEngine.run`."""
+
+    nwalkers: int | None = None
+    iterations: int | None = None
+    burn: int | None = None
+    sampler: str | Algorithm = "ensemble"
+    workers: Any = None
+    ntemps: int | None = None
+    sampler_kw: Mapping[str, Any] | None = None
+    run_kw: Mapping[str, Any] | None = None
+    resume: bool | str = False
+    start: Any = None
+    path: str | Path | None = None
+    until: StoppingRule | None = None
+    executor: str = "process"
+
+    def __post_init__(self):
+        if not isinstance(self.resume, bool) and self.resume != "auto":
+            raise ValueError(
+                f"expected resume as True, False or 'auto'; got {self.resume!r}; "
+                "'auto' continues a run where there is one"
+            )
+        if self.resume == "auto" and self.path is None:
+            raise ValueError(
+                "expected a path with resume='auto'; got none; give path='run-1'"
+            )
+        if self.until is not None and not isinstance(self.until, StoppingRule):
+            raise TypeError(
+                "expected until as a rule such as ampynb.ess(400) or ampynb.seconds("
+                f"600); got {self.until!r}; combine rules with | and &"
+            )
+        unknown = [name for name in self.run_kw or {} if name not in RUN_OPTIONS]
+        if unknown:
+            raise ValueError(
+                f"expected run_kw of {', '.join(RUN_OPTIONS)}; got "
+                f"{', '.join(unknown)}; options of the sampler go into sampler_kw"
+            )
+        _check_count("thin_by", self.thin_by, 1)
+
+    @property
+    def thin_by(self) -> int:
+        """One in so many sampling steps is kept."""
+        return (self.run_kw or {}).get("thin_by", 1)
+
+    def algorithm(self, posterior: Posterior) -> Algorithm:
+        """Return the algorithm that is asked for, configured and checked."""
+        given = {
+            name: value
+            for name in ("nwalkers", "iterations", "burn", "ntemps")
+            if (value := getattr(self, name)) is not None
+        }
+        options = {**(self.sampler_kw or {}), **given}
+        algorithm = algorithm_from(self.sampler, posterior, options)
+        open_ended = self.until is not None and isinstance(self.sampler, str)
+        if open_ended and "iterations" not in options and algorithm.iterations:
+            algorithm = dataclasses.replace(algorithm, iterations=MOST_ITERATIONS)
+        _check_count("nwalkers", algorithm.nwalkers, 1)
+        _check_count("burn", algorithm.burn, 0)
+        if algorithm.iterations is not None:
+            _check_count("iterations", algorithm.iterations, 1)
+            made = algorithm.iterations * self.thin_by
+            algorithm = dataclasses.replace(algorithm, iterations=made)
+        if self.until is not None:
+            self.until.check(algorithm)
+        return algorithm
+
+
+def _check_count(name: str, count: Any, least: int) -> None:
+    is_count = isinstance(count, int | np.integer) and not isinstance(count, bool)
+    if not is_count or count < least:
+        raise ValueError(
+            f"expected {name} as a whole number of at least {least}; got {count!r};"
+            f" give for instance {name}={USUAL[name]}"
+        )

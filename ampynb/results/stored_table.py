@@ -1,0 +1,90 @@
+"""The parameter table of a run whose model is not at hand."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from ampynb.model.model import Model
+from ampynb.model.parameter import describe_prior
+from ampynb.model.table import Row
+
+__all__ = ["StoredTable", "describe_table"]
+
+
+@dataclass(frozen=True)
+class StoredTable:
+    """Names, labels and units of a model's parameters, and its priors in words.
+
+    Attributes
+    ----------
+    rows : tuple of Row
+    priors : tuple of str
+        The prior or the value of each row.
+    """
+
+    rows: tuple[Row, ...]
+    priors: tuple[str, ...]
+
+    @classmethod
+    def from_description(cls, description: list[Mapping[str, Any]]) -> StoredTable:
+        """Return the table that `describe_table` wrote."""
+        rows, priors = [], []
+        for line in description:
+            values = {**line, "shape": tuple(line["shape"])}
+            priors.append(values.pop("prior"))
+            rows.append(Row(**values))
+        return cls(tuple(rows), tuple(priors))
+
+    def _free(self) -> list[Row]:
+        return [row for row in self.rows if row.kind == "free"]
+
+    @property
+    def ndim(self) -> int:
+        """Number of free parameters, vectors counted by element."""
+        return sum(row.size for row in self._free())
+
+    @property
+    def names(self) -> list[str]:
+        """Name of each element of the vector."""
+        return [name for row in self._free() for name in row.element_names()]
+
+    @property
+    def labels(self) -> list[str]:
+        """Label of each element of the vector."""
+        return [label for row in self._free() for label in row.element_labels()]
+
+    @property
+    def units(self) -> list[str]:
+        """Unit of each element of the vector."""
+        return [row.unit for row in self._free() for _ in range(row.size)]
+
+    def __repr__(self) -> str:
+        lines = (
+            f"{row.name}: {prior} {row.unit}".rstrip()
+            for row, prior in zip(self.rows, self.priors, strict=True)
+        )
+        return "\n".join([f"Table of {self.ndim} free parameters", *lines])
+
+    def _repr_html_(self) -> str:
+        cells = "".join(
+            f"<tr><td>{escape(row.name)}</td><td>{escape(prior)}</td>"
+            f"<td>{escape(row.unit)}</td></tr>"
+            for row, prior in zip(self.rows, self.priors, strict=True)
+        )
+        head = "<tr><th>name</th><th>prior or value</th><th>unit</th></tr>"
+        return f"<table>{head}{cells}</table>"
+
+
+def describe_table(model: Model) -> list[dict[str, Any]]:
+    """Return a model's table in words and numbers that JSON can keep."""
+    return [
+        {
+            **dataclasses.asdict(row),
+            "prior": f"= {row.source}" if row.source else describe_prior(given),
+        }
+        for row, given in model.entries()
+    ]
