@@ -23,7 +23,8 @@ def log(**event):
 counts = dict(nwalkers=4, ndim=2, burn=10, iterations=20, seed=1)
 log(event="Started", sampler="scripted", **counts)
 log(event="PhaseChanged", phase="sampling")
-log(event="Advanced", phase="sampling", step=30, total=30, seconds=1.0, metrics={})
+log(event="Advanced", phase="sampling", step=30, total=30, fraction=1.0,
+    seconds=1.0, metrics={})
 log(event="Finished", reason="completed", step=30, seconds=1.0)
 """
 RESULTS = """
