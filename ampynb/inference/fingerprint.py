@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import numpyro.distributions as dist
 
 from ampynb.algorithms.algorithm import Algorithm
 from ampynb.analysis.analysis import Analysis
@@ -62,8 +63,20 @@ def _model_lines(model: Model) -> dict[str, str]:
 def _row_text(row: Any, given: Any) -> str:
     if row.source is not None:
         return f"tied to {row.source}"
-    numbers = jax.tree_util.tree_leaves(given)
-    return f"{row.kind} {describe_prior(given)} {_digest(*numbers)}"
+    return f"{row.kind} {describe_prior(given)} {_digest(*_numbers(given))}"
+
+
+def _numbers(given: Any) -> list:
+    """Return the numbers in a prior or a value, in an order that is always the same.
+
+    numpyro's own order is that of a set, which differs from process to process.
+    """
+    if not isinstance(given, dist.Distribution):
+        return jax.tree_util.tree_leaves(given)
+    names = sorted(type(given).gather_pytree_data_fields())
+    return [
+        number for name in names for number in _numbers(given.__dict__.get(name))
+    ]
 
 
 def _data_lines(analysis: Analysis) -> dict[str, str]:

@@ -49,6 +49,10 @@ class Recorder:
             return self._save("running", "", event.step, event.seconds)
         return None
 
+    def close(self) -> None:
+        """Let others write to the folder."""
+        self.folder.release()
+
     def _save(self, reason: str, message: str, step: int, seconds: float) -> Saved:
         begun = self._clock()
         chunks, state = self._history.unsaved(), self._history.state

@@ -75,6 +75,7 @@ def begin(
         folder.about = about
     else:
         folder, beginning = Folder.create(path, about), Beginning()
+    folder.hold()
     beginning.recorder = Recorder(folder, plan.algorithm, beginning.history)
     return beginning
 

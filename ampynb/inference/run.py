@@ -171,6 +171,8 @@ class Run:
             self._fail(error)
         finally:
             self._loop.close()
+            if self._recorder is not None:
+                self._recorder.close()
             self._ended.set()
 
     def _fail(self, error: Exception) -> None:

@@ -24,6 +24,7 @@ from ampynb.algorithms.algorithm import SAMPLING, WARMUP, Draws
 __all__ = ["MANIFEST", "Folder", "StoreError"]
 
 MANIFEST = "manifest.json"
+LOCK = "lock"
 FORMAT = 1
 BLOCK = 2**22
 
@@ -48,6 +49,37 @@ class Folder:
         self.status: dict[str, Any] = {}
         self._files: dict[str, dict[str, Any]] = {}
         self._commits = 0
+        self._lock: Any = None
+
+    def hold(self) -> None:
+        """Keep others from writing here until `release`, or the end of the process.
+
+        Raises
+        ------
+        StoreError
+            Where another run writes here.
+        """
+        try:
+            import fcntl
+        except ImportError:  # Windows has no such locks
+            return
+        self._lock = (self.path / LOCK).open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.release()
+            raise StoreError(
+                f"expected {self.path} for this run alone; another run writes there; "
+                "wait for it or stop it; ampynb.open_run(path) shows it meanwhile"
+            ) from None
+        except OSError:  # a file system without locks
+            self.release()
+
+    def release(self) -> None:
+        """Let others write here."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
 
     # Reading
 
