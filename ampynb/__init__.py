@@ -14,7 +14,7 @@ from ampynb import _jax_settings
 if TYPE_CHECKING:
     from ampynb import datasets, forward_models
     from ampynb.algorithms.ensemble import DifferentialEvolution, Ensemble, Stretch
-    from ampynb.algorithms.hmc import NUTS
+    from ampynb.algorithms.hmc import HMC, NUTS
     from ampynb.analysis.analysis import Analysis
     from ampynb.analysis.fit import GaussianFit, PoissonFit, StudentTFit
     from ampynb.analysis.panel import Panel
@@ -39,6 +39,7 @@ _HOMES = {
     "DifferentialEvolution": "algorithms.ensemble",
     "Ensemble": "algorithms.ensemble",
     "GaussianFit": "analysis.fit",
+    "HMC": "algorithms.hmc",
     "InferenceEngine": "inference.engine",
     "Instance": "model.instance",
     "Model": "model.model",
@@ -63,6 +64,7 @@ _HOMES = {
 _SUBPACKAGES = ("datasets", "forward_models")
 
 __all__ = [
+    "HMC",
     "NUTS",
     "Analysis",
     "Collection",

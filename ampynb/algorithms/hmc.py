@@ -1,8 +1,10 @@
-"""Hamiltonian Monte Carlo: numpyro's No-U-Turn kernel in our own loop."""
+"""Hamiltonian Monte Carlo: numpyro's kernels in our own loop."""
 
 from __future__ import annotations
 
+import abc
 import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -18,14 +20,14 @@ from ampynb.algorithms.algorithm import Algorithm, Draws, Outcome, Start, Status
 from ampynb.algorithms.chunk import draws_from, repeat, traced_template
 from ampynb.analysis.posterior import Posterior
 
-__all__ = ["NUTS"]
+__all__ = ["HMC", "NUTS", "Hamiltonian"]
 
 DENSE_MASS_UP_TO = 30
 
 
 @dataclass(frozen=True, kw_only=True)
-class NUTS(Algorithm):
-    """No-U-Turn sampler (Hoffman and Gelman 2014) in unconstrained coordinates.
+class Hamiltonian(Algorithm):
+    """What `NUTS` and `HMC` have in common.
 
     Step size and mass matrix adapt during ``burn`` in Stan's windows and are frozen
     after it. All chains run in one compiled program.
@@ -35,17 +37,13 @@ class NUTS(Algorithm):
     target_accept : float
         Acceptance probability that the step size is tuned to. Raise it towards 1
         where there are divergences.
-    max_tree_depth : int
-        A trajectory has at most 2**max_tree_depth steps.
     dense_mass : bool, optional
         Whether the mass matrix has correlations; by default up to 30 dimensions.
     """
 
     target_accept: float = 0.8
-    max_tree_depth: int = 10
     dense_mass: bool | None = None
 
-    name: ClassVar[str] = "nuts"
     takes_numpy: ClassVar[bool] = False
     independent_chains: ClassVar[bool] = True
     candidates_per_walker: ClassVar[int] = 16
@@ -56,11 +54,23 @@ class NUTS(Algorithm):
                 f"expected target_accept between 0 and 1; got {self.target_accept}; "
                 "0.8 is usual, 0.95 helps against divergences"
             )
-        if self.max_tree_depth < 1:
-            raise ValueError(
-                "expected max_tree_depth of at least 1; got "
-                f"{self.max_tree_depth}; 10 is usual"
-            )
+        self.check_trajectory()
+
+    @abc.abstractmethod
+    def check_trajectory(self) -> None:
+        """Raise `ValueError` where the options of the trajectory cannot be."""
+
+    @abc.abstractmethod
+    def kernel_settings(self) -> dict[str, Any]:
+        """Return what numpyro's kernel is told of the trajectory."""
+
+    @abc.abstractmethod
+    def before_step(self, state: HMCState) -> HMCState:
+        """Return the state of one chain as its next step takes it."""
+
+    @abc.abstractmethod
+    def trajectory_stats(self, n_steps: np.ndarray) -> dict[str, np.ndarray]:
+        """Return further numbers of each draw, of the shape of ``n_steps``."""
 
     def check(self, posterior: Posterior) -> None:
         """Raise where there is no chain."""
@@ -84,8 +94,7 @@ class NUTS(Algorithm):
         status = self.status(state)
         state, records = _advance(posterior, state, n, self)
         draws = draws_from(records, int(state.i) - status.step, status.phase)
-        n_steps = draws.stats["n_steps"]
-        draws.stats["tree_depth"] = np.log2(n_steps).astype(int) + 1
+        draws.stats.update(self.trajectory_stats(draws.stats["n_steps"]))
         return state, draws
 
     def status(self, state: HMCState) -> Status:
@@ -105,6 +114,112 @@ class NUTS(Algorithm):
         return Outcome(draws.position, draws.stats)
 
 
+@dataclass(frozen=True, kw_only=True)
+class NUTS(Hamiltonian):
+    """No-U-Turn sampler (Hoffman and Gelman 2014) in unconstrained coordinates.
+
+    Step size and mass matrix adapt during ``burn`` in Stan's windows and are frozen
+    after it. All chains run in one compiled program.
+
+    Parameters
+    ----------
+    target_accept : float
+        Acceptance probability that the step size is tuned to. Raise it towards 1
+        where there are divergences.
+    dense_mass : bool, optional
+        Whether the mass matrix has correlations; by default up to 30 dimensions.
+    max_tree_depth : int
+        A trajectory has at most 2**max_tree_depth steps.
+    """
+
+    max_tree_depth: int = 10
+
+    name: ClassVar[str] = "nuts"
+
+    def check_trajectory(self) -> None:
+        """Raise where a trajectory would have no step."""
+        if self.max_tree_depth < 1:
+            raise ValueError(
+                "expected max_tree_depth of at least 1; got "
+                f"{self.max_tree_depth}; 10 is usual"
+            )
+
+    def kernel_settings(self) -> dict[str, Any]:
+        """Return the kernel's name and the depth of its trees."""
+        return {
+            "algo": "NUTS",
+            "max_tree_depth": self.max_tree_depth,
+            "trajectory_length": None,
+        }
+
+    def before_step(self, state: HMCState) -> HMCState:
+        """Return the state as it is: a trajectory ends where it turns back."""
+        return state
+
+    def trajectory_stats(self, n_steps: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the depth of each tree."""
+        return {"tree_depth": np.log2(n_steps).astype(int) + 1}
+
+
+@dataclass(frozen=True, kw_only=True)
+class HMC(Hamiltonian):
+    """Hamiltonian Monte Carlo (Duane et al. 1987) in unconstrained coordinates.
+
+    Step size and mass matrix adapt during ``burn`` in Stan's windows and are frozen
+    after it. All chains run in one compiled program. `NUTS` finds the length of its
+    trajectories itself; here all are about as long, which wastes nothing where one
+    length suits the whole posterior.
+
+    Parameters
+    ----------
+    target_accept : float
+        Acceptance probability that the step size is tuned to. Raise it towards 1
+        where there are divergences.
+    dense_mass : bool, optional
+        Whether the mass matrix has correlations; by default up to 30 dimensions.
+    trajectory_length : float
+        Mean length in units of the mass matrix: a quarter of the period of a
+        Gaussian, which forgets where it began, by default. Each is drawn from half to
+        one and a half times as much (Neal 2011, section 5.4.2.2), lest a period
+        return it to its start.
+    max_steps : int
+        A trajectory has at most so many steps, and is shorter where they are small.
+    """
+
+    trajectory_length: float = math.pi / 2
+    max_steps: int = 1024
+
+    name: ClassVar[str] = "hmc"
+
+    def check_trajectory(self) -> None:
+        """Raise where a trajectory would lead nowhere."""
+        if not 0 < self.trajectory_length < math.inf:
+            raise ValueError(
+                "expected trajectory_length above 0; got "
+                f"{self.trajectory_length}; 1.57, a quarter of a period, is usual"
+            )
+        if self.max_steps < 1:
+            raise ValueError(
+                f"expected max_steps of at least 1; got {self.max_steps}; 1024 is usual"
+            )
+
+    def kernel_settings(self) -> dict[str, Any]:
+        """Return the kernel's name and the mean length of a trajectory."""
+        return {"algo": "HMC", "trajectory_length": self.trajectory_length}
+
+    def before_step(self, state: HMCState) -> HMCState:
+        """Draw the length of the next trajectory."""
+        key, key_length = jax.random.split(state.rng_key)
+        factor = jax.random.uniform(key_length, minval=0.5, maxval=1.5)
+        longest = self.max_steps * state.adapt_state.step_size
+        length = jnp.minimum(factor * self.trajectory_length, longest)
+        return state._replace(rng_key=key, trajectory_length=length)
+
+    def trajectory_stats(self, n_steps: np.ndarray) -> dict[str, np.ndarray]:
+        """Return nothing: ``n_steps`` tells all."""
+        return {}
+
+
 # The step counter and the adaptation window are the same in every chain. Left out of
 # the batch, they keep the adaptation a real branch, which sampling steps do not pay.
 _AXES = HMCState(
@@ -121,26 +236,27 @@ def _potential(posterior: Posterior) -> Callable[[jax.Array], jax.Array]:
     return lambda z: -posterior.log_density(z)
 
 
-def _kernel(posterior: Posterior, algorithm: NUTS, ndim: int) -> tuple:
-    """Return numpyro's ``init(z, key)`` and ``sample(state)`` for one chain."""
-    init, sample = hmc(potential_fn_gen=_potential, algo="NUTS")
-    no_length: Any = None  # numpyro's annotation leaves out what its NUTS passes
+def _kernel(posterior: Posterior, algorithm: Hamiltonian, ndim: int) -> tuple:
+    """Return numpyro's ``init(z, key)`` and a ``step(state)`` for one chain."""
+    settings = algorithm.kernel_settings()
+    init, sample = hmc(potential_fn_gen=_potential, algo=settings.pop("algo"))
     dense = algorithm.dense_mass
     one_chain_init = functools.partial(
         init,
         num_warmup=algorithm.burn,
         target_accept_prob=algorithm.target_accept,
-        max_tree_depth=algorithm.max_tree_depth,
         dense_mass=ndim <= DENSE_MASS_UP_TO if dense is None else dense,
-        trajectory_length=no_length,
         model_args=(posterior,),
+        **settings,
     )
-    return one_chain_init, lambda state: sample(state, (posterior,))
+    return one_chain_init, lambda state: sample(
+        algorithm.before_step(state), (posterior,)
+    )
 
 
 @functools.partial(jax.jit, static_argnames=("algorithm",))
 def _init(
-    posterior: Posterior, key: jax.Array, position: jax.Array, algorithm: NUTS
+    posterior: Posterior, key: jax.Array, position: jax.Array, algorithm: Hamiltonian
 ) -> HMCState:
     nchains, ndim = position.shape
     init, _ = _kernel(posterior, algorithm, ndim)
@@ -151,15 +267,15 @@ def _init(
 
 @functools.partial(jax.jit, static_argnames=("algorithm",))
 def _advance(
-    posterior: Posterior, state: HMCState, n: ArrayLike, algorithm: NUTS
+    posterior: Posterior, state: HMCState, n: ArrayLike, algorithm: Hamiltonian
 ) -> tuple[HMCState, dict[str, jax.Array]]:
     ndim = state.z.shape[-1]
-    init, sample = _kernel(posterior, algorithm, ndim)
+    init, one_step = _kernel(posterior, algorithm, ndim)
     # numpyro's sample() reads its settings from the last init() of the same kernel.
     jax.eval_shape(init, state.z[0], rng_key=state.rng_key[0])
 
     def step(state: HMCState) -> tuple[HMCState, dict[str, jax.Array]]:
-        state = jax.vmap(sample, in_axes=(_AXES,), out_axes=_AXES)(state)
+        state = jax.vmap(one_step, in_axes=(_AXES,), out_axes=_AXES)(state)
         return state, jax.vmap(_record, in_axes=(None, _AXES))(posterior, state)
 
     return repeat(step, state, n)

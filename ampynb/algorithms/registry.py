@@ -8,12 +8,12 @@ from typing import Any
 
 from ampynb.algorithms.algorithm import Algorithm
 from ampynb.algorithms.ensemble import Ensemble
-from ampynb.algorithms.hmc import NUTS
+from ampynb.algorithms.hmc import HMC, NUTS
 from ampynb.analysis.posterior import Posterior
 
 __all__ = ["NAMES", "algorithm_from", "describe_algorithm", "described_algorithm"]
 
-NAMES = ("ensemble", "nuts")
+NAMES = ("ensemble", "nuts", "hmc")
 
 
 def algorithm_from(
@@ -31,6 +31,8 @@ def algorithm_from(
         algorithm = sampler
     elif sampler == "nuts":
         algorithm = NUTS()
+    elif sampler == "hmc":
+        algorithm = HMC()
     elif sampler == "ensemble" and posterior.analysis.use_jax:
         algorithm = Ensemble()
     elif sampler == "ensemble":
@@ -99,4 +101,4 @@ def _kinds() -> list[type[Algorithm]]:
     from ampynb.algorithms.external import EmceeEnsemble  # imports emcee
     from ampynb.algorithms.scripted import Scripted
 
-    return [Ensemble, NUTS, EmceeEnsemble, Scripted]
+    return [Ensemble, NUTS, HMC, EmceeEnsemble, Scripted]

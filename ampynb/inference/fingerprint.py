@@ -74,9 +74,7 @@ def _numbers(given: Any) -> list:
     if not isinstance(given, dist.Distribution):
         return jax.tree_util.tree_leaves(given)
     names = sorted(type(given).gather_pytree_data_fields())
-    return [
-        number for name in names for number in _numbers(given.__dict__.get(name))
-    ]
+    return [number for name in names for number in _numbers(given.__dict__.get(name))]
 
 
 def _data_lines(analysis: Analysis) -> dict[str, str]:

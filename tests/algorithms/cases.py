@@ -53,6 +53,7 @@ CASES = (
     ),
     Case("mixture", anb.Ensemble(nwalkers=13, moves=MIXTURE), 8_000),
     Case("nuts", anb.NUTS(nwalkers=4), 2_500),
+    Case("hmc", anb.HMC(nwalkers=4), 2_500),
     Case("emcee", EmceeEnsemble(nwalkers=16), 4_000, use_jax=False),
     Case(
         "emcee mixture",

@@ -1,4 +1,6 @@
-"""What is particular to Hamiltonian chains: adaptation, trees and divergences."""
+"""What is particular to Hamiltonian chains: adaptation, trajectories, divergences."""
+
+import math
 
 import jax
 import jax.numpy as jnp
@@ -12,10 +14,10 @@ from tests.algorithms.cases import BURN
 from tests.helpers import line_problem
 
 
-def run(**options) -> anb.Result:
+def run(kind=anb.NUTS, **options) -> anb.Result:
     problem = line_problem()
     engine = anb.InferenceEngine(problem.analysis, problem.model, seed=2)
-    sampler = anb.NUTS(**{"nwalkers": 4, "burn": BURN, "iterations": 1000, **options})
+    sampler = kind(**{"nwalkers": 4, "burn": BURN, "iterations": 1000, **options})
     return engine.run(sampler=sampler, progress="none")
 
 
@@ -95,7 +97,52 @@ def test_a_funnel_has_divergences_and_is_told():
     assert any("divergences" in line for line in result.verdict())
 
 
+@pytest.fixture(scope="module")
+def hmc_result() -> anb.Result:
+    return run(anb.HMC)
+
+
+def test_trajectories_are_drawn_about_their_mean_length(hmc_result: anb.Result):
+    n_steps, step_size = (hmc_result.stats[name] for name in ("n_steps", "step_size"))
+    length = math.pi / 2
+    assert np.all(n_steps >= np.ceil(0.5 * length / step_size))
+    assert np.all(n_steps <= np.ceil(1.5 * length / step_size))
+    assert np.ptp(n_steps) > 0
+
+
+def test_hmc_has_no_trees(hmc_result: anb.Result):
+    assert "tree_depth" not in hmc_result.stats
+    assert hmc_result.divergences == 0
+    assert np.all(np.ptp(hmc_result.stats["step_size"], axis=0) == 0)
+
+
+def test_a_whole_period_does_not_hold_a_chain_where_it_is():
+    # a trajectory of one period would return to its start, were its length fixed
+    summary = run(anb.HMC, trajectory_length=2 * math.pi).summary()
+    assert np.all(summary["ess_bulk"] > 400)
+    assert np.all(summary["r_hat"] < 1.02)
+
+
+def test_a_trajectory_has_no_more_steps_than_it_may():
+    result = run(anb.HMC, trajectory_length=1e6, max_steps=3, iterations=50)
+    assert result.stats["n_steps"].max() == 3
+
+
+@pytest.mark.parametrize("kind", [anb.NUTS, anb.HMC])
 @pytest.mark.parametrize("target_accept", [0.0, 1.0, -1.0, 1.5, np.nan])
-def test_a_target_that_cannot_be_is_refused(target_accept: float):
+def test_a_target_that_cannot_be_is_refused(kind: type, target_accept: float):
     with pytest.raises(ValueError, match=r"between 0 and 1; got .*; 0\.8 is usual"):
-        anb.NUTS(target_accept=target_accept)
+        kind(target_accept=target_accept)
+
+
+@pytest.mark.parametrize("length", [0.0, -1.0, np.inf, np.nan])
+def test_a_length_that_cannot_be_is_refused(length: float):
+    with pytest.raises(ValueError, match=r"trajectory_length above 0; got .*1\.57"):
+        anb.HMC(trajectory_length=length)
+
+
+def test_trajectories_without_a_step_are_refused():
+    with pytest.raises(ValueError, match=r"max_steps of at least 1; got 0; 1024"):
+        anb.HMC(max_steps=0)
+    with pytest.raises(ValueError, match=r"max_tree_depth of at least 1; got 0; 10"):
+        anb.NUTS(max_tree_depth=0)

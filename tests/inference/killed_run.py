@@ -1,4 +1,4 @@
-"""A run that saves without pause, for others to kill: ``python killed_run.py CASE PATH``.
+"""A run that saves without pause, for others to kill: ``killed_run.py CASE PATH``.
 
 ``run_case`` is the same run, unbroken, for whoever imports this module.
 """
