@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ampynb.inference.open_run import open_run
     from ampynb.inference.run import Run
     from ampynb.inference.stopping import autocorr, ess, rhat, seconds
-    from ampynb.inference.store import StoreError
+    from ampynb.inference.store_error import StoreError
     from ampynb.model.instance import Instance
     from ampynb.model.model import Model
     from ampynb.model.parameter import Collection, Parameter
@@ -50,7 +50,7 @@ _HOMES = {
     "Posterior": "analysis.posterior",
     "Result": "results.result",
     "Run": "inference.run",
-    "StoreError": "inference.store",
+    "StoreError": "inference.store_error",
     "Stretch": "algorithms.ensemble",
     "StudentTFit": "analysis.fit",
     "autocorr": "inference.stopping",

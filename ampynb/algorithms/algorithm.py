@@ -176,6 +176,8 @@ class Algorithm(abc.ABC):
     draws_chains : bool
         Whether the draws of a walker are a chain, which R-hat and the autocorrelation
         time can judge.
+    samples_posterior : bool
+        False for a fake, whose stats are not those of the posterior it is given.
     """
 
     nwalkers: int = 4
@@ -187,6 +189,7 @@ class Algorithm(abc.ABC):
     independent_chains: ClassVar[bool]
     candidates_per_walker: ClassVar[int]
     draws_chains: ClassVar[bool] = True
+    samples_posterior: ClassVar[bool] = True
 
     @abc.abstractmethod
     def check(self, posterior: Posterior) -> None:

@@ -41,6 +41,7 @@ class Scripted(Algorithm):
     takes_numpy: ClassVar[bool] = True
     independent_chains: ClassVar[bool] = True
     candidates_per_walker: ClassVar[int] = 1
+    samples_posterior: ClassVar[bool] = False
 
     def check(self, posterior: Posterior) -> None:
         """Accept every posterior."""

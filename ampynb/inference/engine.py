@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
@@ -18,15 +19,14 @@ from ampynb.analysis.check import check_likelihood
 from ampynb.analysis.posterior import Posterior
 from ampynb.distributed.pool import closing_pool, open_pool
 from ampynb.inference.loop import Plan, sampling
-from ampynb.inference.renderers import in_notebook, renderers_for
+from ampynb.inference.renderers import check_progress, in_notebook, renderers_for
 from ampynb.inference.request import Request
-from ampynb.inference.resuming import begin
+from ampynb.inference.resuming import Beginning, begin
 from ampynb.inference.run import Run
 from ampynb.inference.starting import start_from
 from ampynb.inference.stopping import StoppingRule
 from ampynb.model.model import Model
 from ampynb.model.parameter import Collection
-from ampynb.results.history import History
 from ampynb.results.result import Result
 
 __all__ = [
@@ -75,7 +75,7 @@ class InferenceEngine:
         self.posterior = Posterior(analysis, model)
         self.seed = int(seed)
         self.sampler: Algorithm | None = None
-        self._last_run: tuple[Plan, Run] | None = None
+        self._last_run: tuple[Beginning, Run] | None = None
 
     @property
     def analysis(self) -> Analysis:
@@ -164,6 +164,7 @@ class InferenceEngine:
             nwalkers, iterations, burn, sampler, workers, ntemps, sampler_kw, run_kw,
             resume, start, path, until, executor,
         )  # fmt: skip
+        check_progress(progress)
         run = self._prepare(request)
         if progress in ("auto", True, "widget") and in_notebook():
             return run.drive_in_thread(renderers_for(progress, run)).wait()
@@ -195,6 +196,7 @@ class InferenceEngine:
             nwalkers, iterations, burn, sampler, workers, ntemps, sampler_kw, run_kw,
             resume, start, path, until, executor,
         )  # fmt: skip
+        check_progress(progress)
         run = self._prepare(request)
         return run.drive_in_thread(renderers_for(progress, run))
 
@@ -205,13 +207,18 @@ class InferenceEngine:
         check_likelihood(posterior)
         algorithm.check(posterior)
         begin_at = start_from(request.start, self.model, algorithm.nwalkers, seed)
-        pool = open_pool(request.workers, posterior)
-        if pool is not None:
-            algorithm = algorithm_from(algorithm, posterior, {"pool": pool})
         plan = Plan(
             posterior, algorithm, seed, begin_at, request.until, request.thin_by
         )
-        beginning = begin(plan, request, self._last())
+        beginning = begin(plan, request, self._former(request))
+        try:
+            pool = open_pool(request.workers, posterior)
+        except BaseException:
+            beginning.abandon()
+            raise
+        if pool is not None:
+            algorithm = algorithm_from(algorithm, posterior, {"pool": pool})
+            plan = dataclasses.replace(plan, algorithm=algorithm)
         history = beginning.history
         loop = sampling(plan, history, beginning.seconds)
 
@@ -233,21 +240,30 @@ class InferenceEngine:
             make_result,
             beginning.recorder,
         )
-        self.sampler, self._last_run = algorithm, (plan, run)
+        self.sampler, self._last_run = algorithm, (beginning, run)
         return run
 
-    def _last(self) -> tuple[Plan, History, float] | None:
+    def _former(self, request: Request) -> Beginning | None:
         """Return what ``resume=True`` without a path continues."""
+        if request.path is not None or not request.resume:
+            return None
+        run = self._ended_run()
+        if self._last_run is None or run is None:
+            return None
+        return dataclasses.replace(self._last_run[0], seconds=run.status.seconds)
+
+    def _ended_run(self) -> Run | None:
+        """Return the last run, if there was one; raise while it goes on."""
         if self._last_run is None:
             return None
-        plan, run = self._last_run
+        run = self._last_run[1]
         if not run.status.ended:
             raise RuntimeError(
-                f"expected the engine's last run to have ended; it is "
+                "expected the engine's last run to have ended; got one that is "
                 f"{run.status.state}; wait() for it or stop() it, or make another "
                 "engine"
             )
-        return plan, run.history, run.status.seconds
+        return run
 
     # As in AMPy
 
@@ -285,14 +301,15 @@ class InferenceEngine:
         last positions of the last run. Pass them to `run` as ``start``.
         """
         if resume:
-            last = self._last()
-            draws = last and (last[1].draws(SAMPLING) or last[1].draws(WARMUP))
-            if not draws:
-                raise ValueError(
-                    "expected a former run of this engine with resume=True; got none; "
-                    "run once, or leave resume out"
-                )
-            return np.array(draws.position[-1])
+            run = self._ended_run()
+            both = () if run is None else map(run.history.draws, (SAMPLING, WARMUP))
+            for draws in both:
+                if draws is not None and len(draws.position):
+                    return np.array(draws.position[-1])
+            raise ValueError(
+                "expected a former run of this engine with resume=True; got none that "
+                "has draws; run once, or leave resume out"
+            )
         if self.sampler is None:
             raise ValueError(
                 "expected set_sampler(...) before set_start_positions(); got no "

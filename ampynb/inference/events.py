@@ -27,7 +27,19 @@ class Event:
 
 @dataclass(frozen=True)
 class Started(Event):
-    """A run has begun: what is sampled, by what, and how long."""
+    """A run has begun: what is sampled, by what, and how long.
+
+    Attributes
+    ----------
+    sampler : str
+    nwalkers, ndim, burn, seed : int
+    iterations : int, optional
+        Steps after the burn-in; None for as many as it takes.
+    step : int
+        Steps that were done before, where a run is continued.
+    seconds : float
+        Time that they took [s].
+    """
 
     sampler: str
     nwalkers: int
@@ -35,6 +47,8 @@ class Started(Event):
     burn: int
     iterations: int | None
     seed: int
+    step: int = 0
+    seconds: float = 0.0
 
     @property
     def total(self) -> int | None:

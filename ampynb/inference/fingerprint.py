@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 
@@ -22,11 +23,22 @@ from ampynb.model.parameter import describe_prior
 
 __all__ = ["differences", "fingerprint"]
 
-PLAIN = (bool, int, float, str, type(None))
+LONGEST = 120  # words of one value
+ADDRESS = re.compile(r" at 0x\w+")  # of an object without words of its own
+
+Fingerprint = Mapping[str, Mapping[str, str]]
 
 
-def fingerprint(plan: Plan) -> dict[str, dict[str, str]]:
-    """Return what must be the same for a run to be continued, by section and name."""
+def fingerprint(plan: Plan) -> Fingerprint:
+    """Return what must be the same for a run to be continued, by section and name.
+
+    Notes
+    -----
+    Of the analysis, its attributes: arrays by a hash of their content, all else by
+    its words. Private attributes count only where they hold arrays: what else they
+    hold are counters and caches. Code is not compared; whoever continues a run
+    compares what it gives at a draw.
+    """
     return {
         "parameter": _model_lines(plan.posterior.model),
         "data": _data_lines(plan.posterior.analysis),
@@ -34,14 +46,12 @@ def fingerprint(plan: Plan) -> dict[str, dict[str, str]]:
         "run": {
             "seed": str(plan.seed),
             "thin_by": str(plan.thin_by),
-            "start": _digest(plan.start.position) if plan.start else "prior draws",
+            "precision": str(jnp.result_type(float)),
         },
     }
 
 
-def differences(
-    former: Mapping[str, Mapping[str, str]], now: Mapping[str, Mapping[str, str]]
-) -> list[str]:
+def differences(former: Fingerprint, now: Fingerprint) -> list[str]:
     """Return what has changed, in words, section by section."""
     told = []
     for section in sorted({*former, *now}):
@@ -81,29 +91,45 @@ def _data_lines(analysis: Analysis) -> dict[str, str]:
     lines = {"class": type(analysis).__qualname__}
     for name, value in vars(analysis).items():
         arrays, _ = split(value)
-        if isinstance(value, PLAIN):
-            lines[name] = repr(value)
-        elif arrays:
-            shapes = ", ".join(str(np.shape(array)) for array in arrays[:3])
-            lines[name] = f"{shapes} {_digest(*arrays)}"
+        if arrays or not name.startswith("_"):
+            lines[name] = _described(value)
     return lines
 
 
 def _algorithm_lines(algorithm: Algorithm) -> dict[str, str]:
     kind = type(algorithm)
-    compared = (field for field in dataclasses.fields(algorithm) if field.compare)
     lines = {
-        # An object without a repr of its own is told with its address.
-        field.name: re.sub(r" at 0x\w+", "", repr(getattr(algorithm, field.name)))
-        for field in compared
+        field.name: _described(getattr(algorithm, field.name))
+        for field in dataclasses.fields(algorithm)
+        if field.compare
     }
     return {"class": f"{kind.__module__}.{kind.__qualname__}", **lines}
 
 
-def _digest(*arrays: Any) -> str:
-    """Return a short hash of numbers, their types and their shapes."""
-    found = hashlib.sha256()
+def _described(value: Any) -> str:
+    """Return a value in words, with a hash where they do not say all of it."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    arrays, rest = split(value)
+    words = _words(value)
+    if arrays:
+        words = ", ".join(str(np.shape(array)) for array in arrays[:3])
+    elif len(words) <= LONGEST and not ADDRESS.search(repr(value)):
+        return words
+    return f"{words[:LONGEST]} {_digest(*arrays, words=ADDRESS.sub('', repr(rest)))}"
+
+
+def _words(value: Any) -> str:
+    """Return a value's own words, the same in every process."""
+    if isinstance(value, set | frozenset):
+        return f"{{{', '.join(sorted(map(_words, value)))}}}"
+    return ADDRESS.sub("", repr(value))
+
+
+def _digest(*arrays: Any, words: str = "") -> str:
+    """Return a short hash of numbers, their types and their shapes, and of words."""
+    found = hashlib.sha256(words.encode())
     for array in map(np.asarray, arrays):
         found.update(json.dumps([array.dtype.str, array.shape]).encode())
-        found.update(np.ascontiguousarray(array).tobytes())
+        found.update(np.ascontiguousarray(array).data)
     return found.hexdigest()[:12]

@@ -100,6 +100,7 @@ def sampling(
     is continued; ``seconds`` is the time that it has taken so far.
     """
     algorithm, posterior, until = plan.algorithm, plan.posterior, plan.until
+    step = 0 if history.state is None else algorithm.status(history.state).step
     stopped = STOP is (
         yield Started(
             sampler=algorithm.name,
@@ -108,24 +109,27 @@ def sampling(
             burn=algorithm.burn,
             iterations=algorithm.iterations,
             seed=plan.seed,
+            step=step,
+            seconds=seconds,
         )
     )
     stopped = STOP is (yield PhaseChanged(COMPILING)) or stopped
     if stopped:
-        step = 0 if history.state is None else algorithm.status(history.state).step
         yield Finished(reason="stopped", step=step, seconds=seconds)
         return
     begun = clock()
     state = plan.begin() if history.state is None else history.state
     status, phase, pace = algorithm.status(state), COMPILING, _Pace()
-    measures = Measures(history, algorithm)
+    rows = 1 if until is None else until.rows(algorithm.nwalkers)
+    measures = Measures(history, algorithm, rows)
     measures.seconds = seconds = seconds + clock() - begun
     met = until is not None and until.is_met(measures)
     while not (status.done or stopped or met):
         begun = clock()
         most = min(pace.n, status.remaining)
         if until is not None and status.phase == SAMPLING:
-            most = min(most, measures.steps_to_next_look() * plan.thin_by)
+            look = algorithm.burn + measures.next_look() * plan.thin_by
+            most = min(most, look - status.step)
         state, draws = algorithm.advance(posterior, state, most)
         spent, before = clock() - begun, status.step
         status = algorithm.status(state)

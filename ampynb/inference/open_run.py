@@ -8,6 +8,7 @@ from ampynb.algorithms.algorithm import Draws
 from ampynb.algorithms.registry import described_algorithm
 from ampynb.analysis.analysis import Analysis
 from ampynb.analysis.posterior import Posterior
+from ampynb.inference.folder_lock import is_locked
 from ampynb.inference.store import Folder
 from ampynb.model.model import Model
 from ampynb.model.parameter import Collection
@@ -47,7 +48,9 @@ def open_run(
         raise ValueError(
             "expected both the analysis and the model, or neither; got one; give both"
         )
-    folder = Folder.open(Path(path).expanduser())
+    path = Path(path).expanduser().absolute()
+    has_writer = is_locked(path)
+    folder = Folder.open(path, kinds=("live",))
     about, status = folder.about, folder.status
     table = StoredTable.from_description(about["table"])
     posterior = None
@@ -59,16 +62,19 @@ def open_run(
                 f"{', '.join(posterior.model.names)}; give the one that was fitted"
             )
     history = History()
-    history.restore(folder.draws, None)
+    history.restore(folder.saved(), None)
     live = folder.arrays("live")
     position = None if live is None else live.pop("position")
+    reason = status["reason"]
+    if reason == "running" and has_writer is False:
+        reason = "killed"
     return Result(
         posterior,
         described_algorithm(about["algorithm"]),
         history,
         seed=about["seed"],
         seconds=status["seconds"],
-        reason=status["reason"],
+        reason=reason,
         message=status.get("message", ""),
         table=table,
         live=None if position is None else Draws(position, live or {}, "sampling"),

@@ -25,7 +25,15 @@ from ampynb.inference.run import Renderer, Run
 if TYPE_CHECKING:
     from ampynb.widgets.monitor import RunMonitor
 
-__all__ = ["EVENT_LOG", "JsonLines", "Lines", "ProgressBar", "renderers_for"]
+__all__ = [
+    "EVENT_LOG",
+    "JsonLines",
+    "Lines",
+    "ProgressBar",
+    "check_progress",
+    "in_notebook",
+    "renderers_for",
+]
 
 EVENT_LOG = "AMPYNB_EVENT_LOG"
 CHOICES = ("auto", "widget", "terminal", "json", "none")
@@ -42,7 +50,12 @@ class ProgressBar:
     def show(self, event: Event) -> None:
         """Move the bar."""
         if isinstance(event, Started):
-            self._bar = tqdm(total=event.total, file=self._stream, unit="step")
+            self._bar = tqdm(
+                total=event.total,
+                initial=event.step,
+                file=self._stream,
+                unit="step",
+            )
         elif isinstance(event, PhaseChanged):
             self._bar.set_description(event.phase)
         elif isinstance(event, Advanced):
@@ -117,6 +130,16 @@ def monitor_of(run: Run) -> RunMonitor:
     return RunMonitor(run)
 
 
+def check_progress(progress: Any) -> None:
+    """Raise `ValueError` for what is no way to show a run."""
+    is_renderer = callable(getattr(progress, "show", None))
+    if not (isinstance(progress, bool) or is_renderer or progress in CHOICES):
+        raise ValueError(
+            f"expected progress among {', '.join(map(repr, CHOICES))}, or an object "
+            f"with a show(event) method; got {progress!r}; use 'auto'"
+        )
+
+
 def renderers_for(progress: str | bool | Renderer, run: Run) -> list[Renderer]:
     """Return who shows a run.
 
@@ -129,15 +152,11 @@ def renderers_for(progress: str | bool | Renderer, run: Run) -> list[Renderer]:
     """
     log = os.environ.get(EVENT_LOG)
     logged: list[Renderer] = [JsonLines(Path(log))] if log else []
+    check_progress(progress)
     if isinstance(progress, bool):
         progress = "auto" if progress else "none"
-    if not isinstance(progress, str) and callable(getattr(progress, "show", None)):
+    if not isinstance(progress, str):
         return [progress, *logged]
-    if not isinstance(progress, str) or progress not in CHOICES:
-        raise ValueError(
-            f"expected progress among {', '.join(map(repr, CHOICES))}, or an object "
-            f"with a show(event) method; got {progress!r}; use 'auto'"
-        )
     if progress == "auto":
         progress = "widget" if in_notebook() else "terminal"
     if progress == "widget":

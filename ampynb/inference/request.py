@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,12 +62,19 @@ class Request:
                 f"expected run_kw of {', '.join(RUN_OPTIONS)}; got "
                 f"{', '.join(unknown)}; options of the sampler go into sampler_kw"
             )
-        _check_count("thin_by", self.thin_by, 1)
+        if self.path is not None:
+            _check_path(self.path)
+        _count("thin_by", (self.run_kw or {}).get("thin_by", 1), 1)
 
     @property
     def thin_by(self) -> int:
         """One in so many sampling steps is kept."""
-        return (self.run_kw or {}).get("thin_by", 1)
+        return int((self.run_kw or {}).get("thin_by", 1))
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder to save to, wherever the process moves meanwhile."""
+        return None if self.path is None else Path(self.path).expanduser().absolute()
 
     def algorithm(self, posterior: Posterior) -> Algorithm:
         """Return the algorithm that is asked for, configured and checked."""
@@ -80,21 +88,33 @@ class Request:
         open_ended = self.until is not None and isinstance(self.sampler, str)
         if open_ended and "iterations" not in options and algorithm.iterations:
             algorithm = dataclasses.replace(algorithm, iterations=MOST_ITERATIONS)
-        _check_count("nwalkers", algorithm.nwalkers, 1)
-        _check_count("burn", algorithm.burn, 0)
+        counts = {
+            "nwalkers": _count("nwalkers", algorithm.nwalkers, 1),
+            "burn": _count("burn", algorithm.burn, 0),
+        }
         if algorithm.iterations is not None:
-            _check_count("iterations", algorithm.iterations, 1)
-            made = algorithm.iterations * self.thin_by
-            algorithm = dataclasses.replace(algorithm, iterations=made)
+            iterations = _count("iterations", algorithm.iterations, 1)
+            counts["iterations"] = iterations * self.thin_by
+        algorithm = dataclasses.replace(algorithm, **counts)
         if self.until is not None:
             self.until.check(algorithm)
         return algorithm
 
 
-def _check_count(name: str, count: Any, least: int) -> None:
+def _check_path(path: Any) -> None:
+    is_path = isinstance(path, str | os.PathLike)
+    if not (is_path and os.fspath(path)):
+        raise (ValueError if is_path else TypeError)(
+            "expected path as the name of a folder, a string or a Path; got "
+            f"{path!r}; give for instance path='run-1'"
+        )
+
+
+def _count(name: str, count: Any, least: int) -> int:
     is_count = isinstance(count, int | np.integer) and not isinstance(count, bool)
     if not is_count or count < least:
         raise ValueError(
             f"expected {name} as a whole number of at least {least}; got {count!r};"
             f" give for instance {name}={USUAL[name]}"
         )
+    return int(count)

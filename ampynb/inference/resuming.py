@@ -13,11 +13,14 @@ from ampynb.algorithms.algorithm import SAMPLING, WARMUP
 from ampynb.algorithms.codec import decode_state
 from ampynb.algorithms.registry import describe_algorithm
 from ampynb.algorithms.start import log_likelihoods
-from ampynb.inference.fingerprint import differences, fingerprint
+from ampynb.inference.fingerprint import Fingerprint, differences, fingerprint
+from ampynb.inference.folder_lock import FolderLock
 from ampynb.inference.loop import Plan
+from ampynb.inference.manifest import MANIFEST, Manifest
 from ampynb.inference.recorder import Recorder
 from ampynb.inference.request import Request
-from ampynb.inference.store import MANIFEST, Folder, StoreError
+from ampynb.inference.store import Folder
+from ampynb.inference.store_error import StoreError, explained
 from ampynb.results.history import History
 from ampynb.results.stored_table import describe_table
 
@@ -30,6 +33,8 @@ class Beginning:
 
     Attributes
     ----------
+    fingerprint : dict
+        Of what is run, as it is now: an analysis may be changed afterwards.
     history : History
         With the draws and the state of the run that it continues.
     seconds : float
@@ -38,22 +43,32 @@ class Beginning:
         Where the run has a folder.
     """
 
+    fingerprint: Fingerprint
     history: History = field(default_factory=History)
     seconds: float = 0.0
     recorder: Recorder | None = None
 
+    @property
+    def folder(self) -> Path | None:
+        """Where the run is saved, if it is."""
+        return None if self.recorder is None else self.recorder.folder.path
 
-def begin(
-    plan: Plan, request: Request, last: tuple[Plan, History, float] | None
-) -> Beginning:
+    def abandon(self) -> None:
+        """Let others write to the folder: no run will."""
+        if self.recorder is not None:
+            self.recorder.close()
+
+
+def begin(plan: Plan, request: Request, last: Beginning | None) -> Beginning:
     """Return what a run begins with.
 
     Parameters
     ----------
     plan : Plan
     request : Request
-    last : Plan, History and seconds, optional
-        The engine's last run, which ``resume=True`` without a path continues.
+    last : Beginning, optional
+        Of the engine's last run, as it stands: ``resume=True`` without a path
+        continues it, in its folder if it has one.
 
     Raises
     ------
@@ -62,25 +77,59 @@ def begin(
     ValueError
         Where model, data or algorithm are not those of the run to be continued.
     """
-    if request.path is None:
-        return _in_memory(plan, last) if request.resume else Beginning()
-    path = Path(request.path).expanduser()
-    resume = request.resume
-    if resume == "auto":
-        resume = (path / MANIFEST).exists()
-    about = _about(plan)
-    if resume:
-        folder = Folder.open(path)
-        beginning = _resumed(plan, folder)
-        folder.about = about
-    else:
-        folder, beginning = Folder.create(path, about), Beginning()
-    folder.hold()
-    beginning.recorder = Recorder(folder, plan.algorithm, beginning.history)
+    beginning = Beginning(fingerprint(plan))
+    folder = request.folder
+    if folder is None and request.resume:
+        if last is None:
+            raise ValueError(
+                "expected a former run of this engine, or a path, with resume=True; "
+                "got neither; run once without resume, or give path="
+            )
+        folder = last.folder
+        if folder is None:
+            return _in_memory(beginning, plan, last)
+    if folder is not None:
+        _begin_in(folder, beginning, plan, request.resume)
     return beginning
 
 
-def _about(plan: Plan) -> dict[str, Any]:
+def _in_memory(beginning: Beginning, plan: Plan, last: Beginning) -> Beginning:
+    if last.history.state is not None:
+        _check_same(last.fingerprint, beginning.fingerprint)
+        _check_likelihood(plan, last.history)
+        beginning.history, beginning.seconds = last.history.copy(), last.seconds
+    return beginning
+
+
+def _begin_in(path: Path, beginning: Beginning, plan: Plan, resume: bool | str) -> None:
+    """Continue the run of a folder, or begin one there."""
+    if resume is True:
+        Manifest.read(path)  # an error of its own where there is none
+    else:
+        with explained(path):
+            path.mkdir(parents=True, exist_ok=True)
+    lock = FolderLock(path)
+    try:
+        # What has no state has no draws either: it ended before its first commit.
+        if not ((path / MANIFEST).exists() and Manifest.read(path).has_state):
+            folder = Folder(path, _about(plan, beginning))
+            folder.begin()
+        elif resume:
+            folder = Folder.open(path)
+            _continue(folder, beginning, plan)
+            folder.about = _about(plan, beginning)
+        else:
+            raise StoreError(
+                f"expected a path at which no run is yet; got {path}, which has one; "
+                "pass resume=True to continue it, or another path, or remove it"
+            )
+    except BaseException:
+        lock.release()
+        raise
+    beginning.recorder = Recorder(folder, lock, plan.algorithm, beginning.history)
+
+
+def _about(plan: Plan, beginning: Beginning) -> dict[str, Any]:
     from ampynb import __version__
 
     return {
@@ -88,40 +137,23 @@ def _about(plan: Plan) -> dict[str, Any]:
         "seed": plan.seed,
         "algorithm": describe_algorithm(plan.algorithm),
         "table": describe_table(plan.posterior.model),
-        "fingerprint": fingerprint(plan),
+        "fingerprint": beginning.fingerprint,
     }
 
 
-def _in_memory(plan: Plan, last: tuple[Plan, History, float] | None) -> Beginning:
-    if last is None or last[1].state is None:
-        raise ValueError(
-            "expected a former run of this engine, or a path, with resume=True; got "
-            "neither; run once without resume, or give path="
-        )
-    former, history, seconds = last
-    _check_same(fingerprint(former), plan, has_state=True)
-    return Beginning(history, seconds)
-
-
-def _resumed(plan: Plan, folder: Folder) -> Beginning:
+def _continue(folder: Folder, beginning: Beginning, plan: Plan) -> None:
+    _check_same(folder.about["fingerprint"], beginning.fingerprint)
     arrays = folder.arrays("state")
-    _check_same(folder.about["fingerprint"], plan, has_state=arrays is not None)
-    beginning = Beginning(seconds=folder.status["seconds"])
-    if arrays is None:  # it was killed before its first commit
-        return beginning
     try:
-        state = decode_state(plan.algorithm.template(plan.posterior), arrays)
+        state = decode_state(plan.algorithm.template(plan.posterior), arrays or {})
     except ValueError as error:
         raise StoreError(f"the state in {folder.path} does not fit: {error}") from error
-    beginning.history.restore(folder.draws, state)
+    beginning.history.restore(folder.saved(), state)
+    beginning.seconds = folder.status["seconds"]
     _check_likelihood(plan, beginning.history)
-    return beginning
 
 
-def _check_same(former: dict, plan: Plan, has_state: bool) -> None:
-    now = fingerprint(plan)
-    if has_state:  # the state says where the walkers are
-        former = {**former, "run": {**former["run"], "start": now["run"]["start"]}}
+def _check_same(former: Fingerprint, now: Fingerprint) -> None:
     changes = differences(former, now)
     if changes:
         raise ValueError(
@@ -133,12 +165,14 @@ def _check_same(former: dict, plan: Plan, has_state: bool) -> None:
 
 def _check_likelihood(plan: Plan, history: History) -> None:
     """Raise where the likelihood gives another value at a draw than it gave then."""
-    draws = history.draws(SAMPLING) or history.draws(WARMUP)
-    if draws is None:
+    both = history.draws(SAMPLING), history.draws(WARMUP)
+    draws = next((some for some in both if some and len(some.position)), None)
+    if draws is None or not plan.algorithm.samples_posterior:
         return
     then = float(draws.stats["log_likelihood"][-1].flat[0])
     vector = np.asarray(draws.position[-1].reshape(-1, plan.posterior.model.ndim)[:1])
     now = float(log_likelihoods(plan.posterior, vector)[0])
+    now = now if np.isfinite(now) else -np.inf
     tolerance = 1e-6 if jax.config.read("jax_enable_x64") else 1e-2
     if not np.isclose(now, then, rtol=tolerance, atol=tolerance):
         raise ValueError(

@@ -8,22 +8,16 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from html import escape
 from typing import Any, Protocol
 
 from ampynb.analysis.posterior import Posterior
-from ampynb.inference.events import (
-    Advanced,
-    Event,
-    Failed,
-    Finished,
-    PhaseChanged,
-    Started,
-)
-from ampynb.inference.loop import COMPILING, Command
+from ampynb.inference.events import Advanced, Event, Failed, Finished
+from ampynb.inference.loop import Command
 from ampynb.inference.recorder import Recorder
-from ampynb.inference.store import StoreError
+from ampynb.inference.run_status import RunStatus
+from ampynb.inference.store_error import StoreError
 from ampynb.results.history import History
 from ampynb.results.result import Result
 
@@ -51,62 +45,6 @@ class RunFailedError(RuntimeError):
     def __init__(self, message: str, result: Result):
         super().__init__(message)
         self.result = result
-
-
-@dataclass(frozen=True)
-class RunStatus:
-    """Where a run is.
-
-    Attributes
-    ----------
-    state : str
-        ``"compiling"``, ``"warmup"``, ``"sampling"``, ``"pausing"`` until the present
-        chunk of steps is done and then ``"paused"``, ``"stopping"``, ``"completed"``,
-        ``"stopped"`` or ``"failed"``.
-    phase : str
-        The phase of the last steps.
-    step : int
-        Steps done, warm-up included.
-    total : int, optional
-        Steps to do; None for as many as it takes.
-    fraction : float
-        Share of the work that is done, 0 to 1.
-    seconds : float
-        Computing time [s].
-    rate : float
-        Steps per second over the last seconds; 0 before the first.
-    metrics : dict of str to float
-        The algorithm's own numbers.
-    message : str
-        What went wrong, if anything did, or which rule ended the run.
-    """
-
-    state: str = COMPILING
-    phase: str = COMPILING
-    step: int = 0
-    total: int | None = 0
-    fraction: float = 0.0
-    seconds: float = 0.0
-    rate: float = 0.0
-    metrics: dict[str, float] = field(default_factory=dict)
-    message: str = ""
-
-    @property
-    def ended(self) -> bool:
-        """Whether no more draws will come."""
-        return self.state in ("completed", "stopped", "failed")
-
-    @property
-    def seconds_left(self) -> float | None:
-        """Expected computing time to the end [s]; None before it can be told."""
-        if self.total is not None:
-            return (self.total - self.step) / self.rate if self.rate else None
-        return self.seconds * (1 / self.fraction - 1) if self.fraction else None
-
-    @property
-    def steps(self) -> str:
-        """Steps done, and of how many where that is known."""
-        return f"{self.step}" + ("" if self.total is None else f" of {self.total}")
 
 
 class Run:
@@ -159,6 +97,7 @@ class Run:
         return self._outcome()
 
     def _drive(self) -> None:
+        recorder = self._recorder
         try:
             self._note(next(self._loop))
             while True:
@@ -171,8 +110,8 @@ class Run:
             self._fail(error)
         finally:
             self._loop.close()
-            if self._recorder is not None:
-                self._recorder.close()
+            if recorder is not None:
+                recorder.close()
             self._ended.set()
 
     def _fail(self, error: Exception) -> None:
@@ -209,7 +148,8 @@ class Run:
             self._show(event)
 
     def _show(self, event: Event) -> None:
-        self._status = self._status_after(event)
+        rate = self._rate(event) if isinstance(event, Advanced) else 0.0
+        self._status = self._status.after(event, rate)
         for renderer in list(self._renderers):
             self._try(renderer, renderer.show, event)
 
@@ -224,35 +164,6 @@ class Run:
                 type(renderer).__name__,
                 exc_info=True,
             )
-
-    def _status_after(self, event: Event) -> RunStatus:
-        status = self._status
-        if isinstance(event, Started):
-            return replace(status, total=event.total)
-        if isinstance(event, PhaseChanged):
-            return replace(status, phase=event.phase, state=event.phase)
-        if isinstance(event, Advanced):
-            return replace(
-                status,
-                step=event.step,
-                total=event.total,
-                fraction=event.fraction,
-                seconds=event.seconds,
-                metrics=event.metrics,
-                rate=self._rate(event),
-            )
-        if isinstance(event, Finished):
-            return replace(
-                status,
-                state=event.reason,
-                step=event.step,
-                seconds=event.seconds,
-                message=event.message,
-            )
-        if isinstance(event, Failed):
-            message = f"{event.error}: {event.message}"
-            return replace(status, state="failed", message=message)
-        return status
 
     def _rate(self, event: Advanced) -> float:
         """Return steps per second over the last ten chunks."""

@@ -9,14 +9,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from ampynb.algorithms.algorithm import SAMPLING, Algorithm
-from ampynb.results.diagnostics import live_ess, live_r_hat, live_tau
+from ampynb.results.diagnostics import (
+    RELIABLE_LENGTH,
+    live_ess,
+    live_r_hat,
+    live_tau,
+)
 from ampynb.results.history import History
 
 __all__ = ["Measures", "StoppingRule", "autocorr", "ess", "rhat", "seconds"]
 
 FIRST_LOOK = 64
 GROWTH = 1.2
-ROWS = 1024  # steps that a rule looks at, evenly spaced
+FEWEST_ROWS = 512  # steps that a rule looks at, evenly spaced; up to twice as many
+ROWS_FOR_ONE = 10  # for each effective draw or autocorrelation time that is asked for
 
 
 class Measures:
@@ -25,24 +31,32 @@ class Measures:
     The steps are 64 and then each a fifth more than the last, so that a rule costs
     little, and ends a run at the same step however fast the machine is.
 
+    Parameters
+    ----------
+    history : History
+    algorithm : Algorithm
+    rows : int
+        Evenly spaced steps that the numbers are taken from, or up to twice as many.
+
     Attributes
     ----------
     seconds : float
         Computing time so far [s].
     """
 
-    def __init__(self, history: History, algorithm: Algorithm):
-        self._history, self._algorithm = history, algorithm
+    def __init__(self, history: History, algorithm: Algorithm, rows: int = FEWEST_ROWS):
+        self._history, self._algorithm, self._most = history, algorithm, 2 * rows
         self.seconds = 0.0
         self._looked_at = 0
+        history.keep(self._most)
         self.look_if_due()
 
-    def steps_to_next_look(self) -> int:
-        """Return the number of sampling steps until the next look."""
+    def next_look(self) -> int:
+        """Return the number of sampling steps at the next look."""
         steps, look = self._history.steps(SAMPLING), FIRST_LOOK
         while look <= steps:
             look = _after(look)
-        return look - steps
+        return look
 
     def look_if_due(self) -> None:
         """Take the numbers afresh at the steps that are meant for it."""
@@ -51,7 +65,7 @@ class Measures:
             look = _after(look)
         if look == steps:
             self._looked_at = steps
-            for name in ("ess", "r_hat", "tau"):
+            for name in ("_rows", "ess", "r_hat", "tau"):
                 self.__dict__.pop(name, None)
 
     @property
@@ -61,26 +75,34 @@ class Measures:
 
     @functools.cached_property
     def ess(self) -> float:
-        """Least effective sample size of all parameters; NaN where there is none."""
-        steps, rows = self._rows()
-        return live_ess(rows, self._algorithm.independent_chains) if steps else np.nan
+        """Least effective sample size of all parameters; NaN where one has none."""
+        if self._algorithm.independent_chains:
+            return float(np.min(live_ess(self._rows)))
+        return self.steps * self._algorithm.nwalkers / self.tau
+
+    @property
+    def ess_is_reliable(self) -> bool:
+        """Whether an ensemble's tau, of which its ESS is made, can be trusted."""
+        if self._algorithm.independent_chains:
+            return True
+        return self.steps >= RELIABLE_LENGTH * self.tau
 
     @functools.cached_property
     def r_hat(self) -> float:
-        """Largest R-hat of all parameters; NaN where there is none."""
-        steps, rows = self._rows()
-        return live_r_hat(rows) if steps else np.nan
+        """Largest R-hat of all parameters; NaN where one has none."""
+        return float(np.max(live_r_hat(self._rows)))
 
     @functools.cached_property
     def tau(self) -> float:
         """Longest autocorrelation time of all parameters [kept steps]."""
-        steps, rows = self._rows()
-        return live_tau(rows) * steps / len(rows) if steps else np.nan
+        spacing = self.steps / max(len(self._rows), 1)
+        return float(np.max(live_tau(self._rows))) * spacing
 
-    def _rows(self) -> tuple[int, np.ndarray]:
+    @functools.cached_property
+    def _rows(self) -> np.ndarray:
         if not self._looked_at:
-            return 0, np.zeros((0, 0, 0))
-        return self._looked_at, self._history.thinned(ROWS, SAMPLING)[1]
+            return np.zeros((0, 0, 0))
+        return self._history.thinned(self._most, SAMPLING)[1]
 
 
 def _after(look: int) -> int:
@@ -94,6 +116,10 @@ class StoppingRule(abc.ABC):
     @abc.abstractmethod
     def needs_chains(self) -> bool:
         """Whether it judges chains."""
+
+    @abc.abstractmethod
+    def rows(self, nwalkers: int) -> int:
+        """Return how many evenly spaced steps it must see, so that it can be met."""
 
     @abc.abstractmethod
     def is_met(self, measures: Measures) -> bool:
@@ -115,6 +141,12 @@ class StoppingRule(abc.ABC):
                 f"which knows itself when it is done; got until={self}; leave it out"
             )
 
+    def __bool__(self) -> bool:
+        raise TypeError(
+            f"expected {self} combined with other rules by | and &; got 'and', 'or' or "
+            "'not', which drop one of them; write ess(400) | seconds(600)"
+        )
+
     def __or__(self, other: StoppingRule) -> StoppingRule:
         return _Combined(self, _checked(other), both=False)
 
@@ -131,14 +163,22 @@ class _EffectiveSampleSize(StoppingRule):
         """Whether it judges chains."""
         return True
 
+    def rows(self, nwalkers: int) -> int:
+        """Return how many evenly spaced steps it must see, so that it can be met."""
+        return max(_many(self.least / nwalkers), FEWEST_ROWS)
+
     def is_met(self, measures: Measures) -> bool:
-        return bool(measures.ess >= self.least)
+        return bool(measures.ess >= self.least) and measures.ess_is_reliable
 
     def fraction(self, measures: Measures) -> float:
         return _share(measures.ess, self.least)
 
     def told(self, measures: Measures) -> str:
-        return f"the least effective sample size is {measures.ess:.0f}"
+        if not np.isfinite(measures.ess):
+            return "the effective sample size is not known yet"
+        told = f"the least effective sample size is {measures.ess:.0f}"
+        too_short = f" of a chain shorter than {RELIABLE_LENGTH} autocorrelation times"
+        return told + ("" if measures.ess_is_reliable else too_short)
 
     def __str__(self) -> str:
         return f"ess({self.least:g})"
@@ -153,6 +193,10 @@ class _RHat(StoppingRule):
         """Whether it judges chains."""
         return True
 
+    def rows(self, nwalkers: int) -> int:
+        """Return how many evenly spaced steps it must see, so that it can be met."""
+        return FEWEST_ROWS
+
     def is_met(self, measures: Measures) -> bool:
         return bool(measures.r_hat <= self.most)
 
@@ -160,7 +204,9 @@ class _RHat(StoppingRule):
         return _share(self.most - 1, measures.r_hat - 1)
 
     def told(self, measures: Measures) -> str:
-        return f"the largest R-hat is {measures.r_hat:.3f}"
+        if not np.isfinite(measures.r_hat):
+            return "R-hat is not known yet"
+        return f"the largest R-hat is {measures.r_hat:.4g}"
 
     def __str__(self) -> str:
         return f"rhat({self.most:g})"
@@ -175,6 +221,10 @@ class _AutocorrelationTimes(StoppingRule):
         """Whether it judges chains."""
         return True
 
+    def rows(self, nwalkers: int) -> int:
+        """Return how many evenly spaced steps it must see, so that it can be met."""
+        return max(_many(self.least), FEWEST_ROWS)
+
     def is_met(self, measures: Measures) -> bool:
         return bool(measures.steps >= self.least * measures.tau)
 
@@ -182,6 +232,8 @@ class _AutocorrelationTimes(StoppingRule):
         return _share(measures.steps, self.least * measures.tau)
 
     def told(self, measures: Measures) -> str:
+        if not np.isfinite(measures.tau):
+            return "the autocorrelation time is not known yet"
         times = measures.steps / measures.tau
         return f"the chain is {times:.0f} autocorrelation times long"
 
@@ -197,6 +249,10 @@ class _Seconds(StoppingRule):
     def needs_chains(self) -> bool:
         """Whether it judges chains."""
         return False
+
+    def rows(self, nwalkers: int) -> int:
+        """Return how many evenly spaced steps it must see, so that it can be met."""
+        return 1
 
     def is_met(self, measures: Measures) -> bool:
         return measures.seconds >= self.most
@@ -222,6 +278,10 @@ class _Combined(StoppingRule):
         """Whether one of the rules does."""
         return self.first.needs_chains or self.second.needs_chains
 
+    def rows(self, nwalkers: int) -> int:
+        """Return how many evenly spaced steps it must see, so that it can be met."""
+        return max(self.first.rows(nwalkers), self.second.rows(nwalkers))
+
     def is_met(self, measures: Measures) -> bool:
         met = self.first.is_met(measures), self.second.is_met(measures)
         return all(met) if self.both else any(met)
@@ -242,16 +302,21 @@ class _Combined(StoppingRule):
 def ess(least: float = 400) -> StoppingRule:
     """End a run when every parameter has this many effective draws.
 
-    The bulk effective sample size (Vehtari et al. 2021) for independent chains; for
-    ensembles the draws over the autocorrelation time. Taken from at most 1024 evenly
-    spaced steps, which makes it a lower bound.
+    The bulk effective sample size (Vehtari et al. 2021) for independent chains. For
+    ensembles the draws over the autocorrelation time, of a chain that is at least 50
+    such times long: the estimate for a shorter one is too good. Both are taken from
+    evenly spaced steps, ten for each effective draw that is asked for, which errs on
+    the side of running longer.
     """
     return _EffectiveSampleSize(_positive("ess", least, 400))
 
 
 def rhat(most: float = 1.01) -> StoppingRule:
-    """End a run when no parameter's R-hat is larger (Vehtari et al. 2021)."""
-    if not most > 1:
+    """End a run when no parameter's R-hat is larger (Vehtari et al. 2021).
+
+    Of few draws R-hat may be small by chance: ``rhat(1.01) & ess(400)``.
+    """
+    if not (_is_number(most) and 1 < most < np.inf):
         raise ValueError(f"expected rhat above 1; got {most!r}; give for instance 1.01")
     return _RHat(float(most))
 
@@ -267,11 +332,21 @@ def seconds(most: float) -> StoppingRule:
 
 
 def _positive(name: str, value: float, usual: float) -> float:
-    if isinstance(value, bool) or not value > 0:
+    if not (_is_number(value) and 0 < value < np.inf):
         raise ValueError(
             f"expected {name} above 0; got {value!r}; give for instance {usual}"
         )
     return float(value)
+
+
+def _is_number(value: object) -> bool:
+    is_real = isinstance(value, int | float | np.integer | np.floating)
+    return is_real and not isinstance(value, bool)
+
+
+def _many(wanted: float) -> int:
+    """Return how many rows make the loss of thinning small."""
+    return int(np.ceil(ROWS_FOR_ONE * wanted))
 
 
 def _share(value: float, of: float) -> float:

@@ -2,35 +2,43 @@
 
 ``manifest.json`` is replaced last and in one piece: it is the commit record, and says
 how much of each file counts. Draws are raw arrays, one file for each name and phase
-(``sampling.position.bin``), to which rows are only ever added; the algorithm's state is
-``state-N.npz``. Whatever a broken commit left beyond is ignored, and overwritten when
-the run goes on. Nothing is pickled, and nothing that is read can run code.
+(``sampling.draws.position.bin``), to which rows are only ever added; the algorithm's
+state is ``state-N.npz``. Whatever a broken commit left beyond is ignored, and
+overwritten when the run goes on. Nothing is pickled, and nothing that is read can run
+code.
 """
 
 from __future__ import annotations
 
-import json
+import dataclasses
+import errno
+import functools
 import os
+import re
+import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ampynb.algorithms.algorithm import SAMPLING, WARMUP, Draws
+from ampynb.inference.manifest import (
+    GROUPS,
+    KINDS,
+    ArraysFile,
+    DrawsFile,
+    Manifest,
+    to_disk,
+)
+from ampynb.inference.store_error import StoreError, explained
 
-__all__ = ["MANIFEST", "Folder", "StoreError"]
+__all__ = ["Folder"]
 
-MANIFEST = "manifest.json"
-LOCK = "lock"
-FORMAT = 1
-BLOCK = 2**22
-
-
-class StoreError(RuntimeError):
-    """A run's folder could not be written, read or continued; it says why."""
+BLOCK = 2**22  # bytes that are read at once
+TRIES = 20  # to open a folder that a run replaces files of meanwhile
+REPLACED = re.compile(rf"({'|'.join(KINDS)})-\d+\.npz")
 
 
 class Folder:
@@ -40,144 +48,91 @@ class Folder:
     ----------
     path : Path
     about : dict
-        What the run is of, written into the manifest.
+        What the run is of.
+
+    Attributes
+    ----------
+    status : dict
+        How far it is: ``reason, message, step, seconds``.
     """
 
     def __init__(self, path: Path, about: Mapping[str, Any]):
         self.path = path
-        self.about = dict(about)
-        self.status: dict[str, Any] = {}
-        self._files: dict[str, dict[str, Any]] = {}
-        self._commits = 0
-        self._lock: Any = None
+        self._manifest = Manifest(about, {"reason": "running", "step": 0, "seconds": 0})
+        self._arrays: dict[str, dict[str, np.ndarray]] = {}
 
-    def hold(self) -> None:
-        """Keep others from writing here until `release`, or the end of the process.
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """What the run is of."""
+        return self._manifest.about
 
-        Raises
-        ------
-        StoreError
-            Where another run writes here.
-        """
-        try:
-            import fcntl
-        except ImportError:  # Windows has no such locks
-            return
-        self._lock = (self.path / LOCK).open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self.release()
-            raise StoreError(
-                f"expected {self.path} for this run alone; another run writes there; "
-                "wait for it or stop it; ampynb.open_run(path) shows it meanwhile"
-            ) from None
-        except OSError:  # a file system without locks
-            self.release()
+    @about.setter
+    def about(self, about: Mapping[str, Any]) -> None:
+        self._manifest = dataclasses.replace(self._manifest, about=about)
 
-    def release(self) -> None:
-        """Let others write here."""
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+    @property
+    def status(self) -> Mapping[str, Any]:
+        """How far the run is: ``reason``, ``message``, ``step`` and ``seconds``."""
+        return self._manifest.status
 
     # Reading
 
     @classmethod
-    def open(cls, path: Path) -> Folder:
-        """Read a folder that a run has left.
+    def open(cls, path: Path, kinds: Sequence[str] = KINDS) -> Folder:
+        """Read a folder that a run has left, or writes to.
+
+        Parameters
+        ----------
+        path : Path
+        kinds : sequence of str
+            What is read besides the draws: ``"state"``, ``"live"``.
 
         Raises
         ------
         StoreError
             Where there is no run, or where a file is not what was committed.
         """
-        try:
-            manifest = json.loads((path / MANIFEST).read_text())
-            written, folder = manifest["format"], cls(path, manifest["about"])
-            folder.status, folder._files = manifest["status"], manifest["files"]
-            folder._commits = manifest["commits"]
-            outside = [name for name in folder._files if name != Path(name).name]
-            if outside:
-                raise ValueError(f"files outside the folder: {outside}")
-        except FileNotFoundError:
+        for _ in range(TRIES):
+            manifest = Manifest.read(path)
+            try:
+                # First: a run that goes on replaces them, and only adds to draws.
+                arrays = {
+                    entry.kind: _load(path, entry)
+                    for entry in manifest.arrays
+                    if entry.kind in kinds
+                }
+                break
+            except StoreError:
+                if Manifest.read(path).commits == manifest.commits:
+                    raise
+        else:
             raise StoreError(
-                f"expected the folder of a run at {path}; got no {MANIFEST} there; "
-                "correct the path, or leave out resume=True to begin a run"
-            ) from None
-        except (ValueError, KeyError, TypeError) as error:
-            raise StoreError(
-                f"expected {path / MANIFEST} as ampynb wrote it; got {error!r}; it was "
-                "changed or cut short: restore it from a copy"
-            ) from None
-        if written != FORMAT:
-            raise StoreError(
-                f"expected a run folder of format {FORMAT}; got {written} at {path}; "
-                "open it with the version of ampynb that wrote it"
+                f"expected {path} to rest for a moment; got {TRIES} commits while it "
+                "was read; try again"
             )
-        folder.check()
+        for entry in manifest.draws:
+            _check(path, entry)
+        folder = cls(path, manifest.about)
+        folder._manifest, folder._arrays = manifest, arrays
         return folder
 
-    def check(self) -> None:
-        """Raise `StoreError` where a file is shorter or other than was committed."""
-        for name, entry in self._files.items():
-            file = self.path / name
-            length = file.stat().st_size if file.exists() else 0
-            if length < entry["bytes"]:
-                raise StoreError(
-                    f"expected {entry['bytes']} bytes in {file}; got {length}; the "
-                    "file was cut short: restore it from a copy; the other files are "
-                    "intact"
-                )
-            if _checksum(file, entry["bytes"]) != entry["crc32"]:
-                raise StoreError(
-                    f"expected {file} as it was written; got other content; it was "
-                    "changed: restore it from a copy; the other files are intact"
-                )
-
-    def draws(self, phase: str) -> Draws | None:
-        """Return the committed draws of a phase; they are read when they are used."""
-        arrays: dict[str, dict[str, np.ndarray]] = {"": {}, "stats": {}, "step": {}}
-        for name, entry in self._files.items():
-            if entry.get("phase") == phase:
-                arrays[entry["group"]][entry["name"]] = self._array(name, entry)
-        if "position" not in arrays[""]:
-            return None
-        return Draws(arrays[""]["position"], arrays["stats"], phase, arrays["step"])
-
-    def _array(self, name: str, entry: Mapping[str, Any]) -> np.ndarray:
-        shape = tuple(entry["shape"])
-        if 0 in shape:
-            return np.zeros(shape, entry["dtype"])
-        return np.memmap(self.path / name, entry["dtype"], "r", shape=shape)
-
     def arrays(self, kind: str) -> dict[str, np.ndarray] | None:
-        """Return the arrays of the last commit's ``state`` or ``live`` points."""
-        for name, entry in self._files.items():
-            if entry.get("kind") == kind:
-                with np.load(self.path / name, allow_pickle=False) as file:
-                    return dict(file)
-        return None
+        """Return the ``"state"`` or ``"live"`` points as they were opened, or None."""
+        return self._arrays.get(kind)
+
+    def saved(self) -> Callable[[str], Draws | None]:
+        """Return what gives a phase's draws as of now, also after later commits."""
+        return functools.partial(_draws, self.path, self._manifest.draws)
 
     # Writing
 
-    @classmethod
-    def create(cls, path: Path, about: Mapping[str, Any]) -> Folder:
-        """Begin a folder; raise `StoreError` where a run is there already."""
-        if (path / MANIFEST).exists():
-            raise StoreError(
-                f"expected a path at which no run is yet; got {path}, which has one; "
-                "pass resume=True to continue it, or another path, or remove it"
-            )
-        folder = cls(path, about)
-        with _explained(path):
-            path.mkdir(parents=True, exist_ok=True)
-        folder.commit([], {}, None, {"reason": "running", "step": 0, "seconds": 0.0})
-        return folder
+    def begin(self) -> None:
+        """Make the first commit, of no draws."""
+        self.commit([], {}, None, self.status)
 
     def commit(
         self,
-        chunks: list[Draws],
+        chunks: Sequence[Draws],
         state: Mapping[str, np.ndarray],
         live: Draws | None,
         status: Mapping[str, Any],
@@ -189,92 +144,135 @@ class Folder:
         StoreError
             Where the folder cannot be written; what was committed before is intact.
         """
-        with _explained(self.path):
-            files, former = dict(self._files), set(self._files)
-            for phase in (WARMUP, SAMPLING):
-                of_phase = [chunk for chunk in chunks if chunk.phase == phase]
-                if of_phase:
-                    self._append(files, of_phase, phase)
-            beside = {"state": dict(state), "live": _live_arrays(live)}
-            for kind, arrays in beside.items():
-                if arrays:
-                    self._replace(files, kind, arrays)
-            self._write_manifest(files, status)
-            self._files, self.status = files, dict(status)
-            self._commits += 1
-            for name in former - set(files):
-                (self.path / name).unlink(missing_ok=True)
+        former = self._manifest
+        beside = {"state": dict(state), "live": _live_arrays(live)}
+        with explained(self.path):
+            manifest = dataclasses.replace(
+                former,
+                status=dict(status),
+                commits=former.commits + 1,
+                draws=tuple(self._with_chunks(former.draws, chunks)),
+                arrays=tuple(
+                    self._write_arrays(kind, arrays, former.commits + 1)
+                    for kind, arrays in beside.items()
+                    if arrays
+                ),
+            )
+            manifest.write(self.path)
+            self._manifest = manifest
+            _entries_to_disk(self.path)
+            self._remove_replaced()
 
-    def _append(self, files: dict, chunks: list[Draws], phase: str) -> None:
-        for (group, name), parts in _by_name(chunks).items():
-            file = ".".join(filter(None, (phase, group, name, "bin")))
-            rows = np.ascontiguousarray(np.concatenate(parts))
-            known = files.get(file) or {
-                "phase": phase,
-                "group": group,
-                "name": name,
-                "dtype": rows.dtype.str,
-                "shape": [0, *rows.shape[1:]],
-                "bytes": 0,
-                "crc32": 0,
-            }
-            content = rows.data.cast("B") if rows.size else b""
-            path = self.path / file
-            with path.open("r+b" if path.exists() else "w+b") as stream:
-                stream.seek(known["bytes"])
-                stream.write(content)
-                stream.truncate()
-                _to_disk(stream)
-            files[file] = known | {
-                "shape": [known["shape"][0] + len(rows), *known["shape"][1:]],
-                "bytes": known["bytes"] + rows.nbytes,
-                "crc32": zlib.crc32(content, known["crc32"]),
-            }
+    def _with_chunks(
+        self, known: Sequence[DrawsFile], chunks: Sequence[Draws]
+    ) -> Sequence[DrawsFile]:
+        """Write chunks behind what counts, and return what is to count then."""
+        files = {entry.file: entry for entry in known}
+        for phase in (WARMUP, SAMPLING):
+            parts = _by_name([chunk for chunk in chunks if chunk.phase == phase])
+            for (group, name), rows in parts.items():
+                shape, dtype = (0, *rows[0].shape[1:]), rows[0].dtype.str
+                fresh = DrawsFile(phase, group, name, dtype, shape)
+                entry = files.get(fresh.file, fresh)
+                files[fresh.file] = self._append(entry, rows)
+        return list(files.values())
 
-    def _replace(self, files: dict, kind: str, arrays: dict[str, Any]) -> None:
-        for name in [n for n, entry in files.items() if entry.get("kind") == kind]:
-            del files[name]
-        file = f"{kind}-{self._commits + 1}.npz"
-        with (self.path / file).open("wb") as stream:
+    def _append(self, entry: DrawsFile, parts: Sequence[np.ndarray]) -> DrawsFile:
+        path, checksum, length = self.path / entry.file, entry.crc32, entry.shape[0]
+        with path.open("r+b" if path.exists() else "w+b") as stream:
+            stream.seek(entry.bytes)
+            for part in parts:
+                if (part.dtype.str, part.shape[1:]) != (entry.dtype, entry.shape[1:]):
+                    raise ValueError(
+                        f"expected rows of {entry.dtype} and shape {entry.shape[1:]} "
+                        f"for {entry.file}; got {part.dtype.str} and {part.shape[1:]}; "
+                        "an algorithm's draws must not change their type"
+                    )
+                if part.size:
+                    content = np.ascontiguousarray(part).data.cast("B")
+                    stream.write(content)
+                    checksum = zlib.crc32(content, checksum)
+                length += len(part)
+            stream.truncate()
+            to_disk(stream)
+        shape = (length, *entry.shape[1:])
+        return dataclasses.replace(entry, shape=shape, crc32=checksum)
+
+    def _write_arrays(
+        self, kind: str, arrays: dict[str, Any], commit: int
+    ) -> ArraysFile:
+        path = self.path / ArraysFile(kind, commit, 0, 0).file
+        with path.open("wb") as stream:
             np.savez(stream, allow_pickle=False, **arrays)
-            _to_disk(stream)
-        length = (self.path / file).stat().st_size
-        checksum = _checksum(self.path / file, length)
-        files[file] = {"kind": kind, "bytes": length, "crc32": checksum}
+            to_disk(stream)
+        length = path.stat().st_size
+        return ArraysFile(kind, commit, length, _checksum(path, length))
 
-    def _write_manifest(self, files: Mapping, status: Mapping[str, Any]) -> None:
-        manifest = {
-            "format": FORMAT,
-            "about": self.about,
-            "status": dict(status),
-            "commits": self._commits + 1,
-            "files": dict(files),
-        }
-        fresh = self.path / f"{MANIFEST}.new"
-        with fresh.open("w") as stream:
-            json.dump(manifest, stream, indent=1)
-            _to_disk(stream)
-        os.replace(fresh, self.path / MANIFEST)
+    def _remove_replaced(self) -> None:
+        """Remove the states of former commits, those that were broken included."""
+        kept = {entry.file for entry in self._manifest.arrays}
+        for path in self.path.iterdir():
+            if REPLACED.fullmatch(path.name) and path.name not in kept:
+                path.unlink(missing_ok=True)
 
 
-def _by_name(chunks: list[Draws]) -> dict[tuple[str, str], list[np.ndarray]]:
-    """Return the arrays of some chunks of one phase, by group and name."""
-    parts: dict[tuple[str, str], list[np.ndarray]] = {}
-    for chunk in chunks:
-        parts.setdefault(("", "position"), []).append(chunk.position)
-        for group, arrays in (("stats", chunk.stats), ("step", chunk.step_stats)):
-            for name, values in arrays.items():
-                parts.setdefault((group, name), []).append(values)
-    return parts
+def _draws(path: Path, entries: Sequence[DrawsFile], phase: str) -> Draws | None:
+    """Return the draws of a phase; they are read when they are used."""
+    arrays: dict[str, dict[str, np.ndarray]] = {group: {} for group in GROUPS}
+    for entry in entries:
+        if entry.phase == phase:
+            arrays[entry.group][entry.name] = _mapped(path, entry)
+    position = arrays["draws"].get("position")
+    if position is None:
+        return None
+    return Draws(position, arrays["stats"], phase, arrays["step_stats"])
 
 
-def _live_arrays(live: Draws | None) -> dict[str, np.ndarray]:
-    return {} if live is None else {"position": live.position, **live.stats}
+def _mapped(path: Path, entry: DrawsFile) -> np.ndarray:
+    if 0 in entry.shape:
+        return np.zeros(entry.shape, entry.dtype)
+    return np.memmap(path / entry.file, entry.dtype, "r", shape=entry.shape)
 
 
-def _to_disk(stream: Any) -> None:
-    stream.flush()
-    os.fsync(stream.fileno())
+def _load(path: Path, entry: ArraysFile) -> dict[str, np.ndarray]:
+    _check(path, entry)
+    try:
+        with (path / entry.file).open("rb") as stream:
+            return dict(np.load(stream, allow_pickle=False))
+    except (OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        raise StoreError(
+            f"expected plain arrays in {path / entry.file}; got "
+            f"{type(error).__name__}: {error}; ampynb did not write it: restore it "
+            "from a copy"
+        ) from error
+
+
+def _check(path: Path, entry: DrawsFile | ArraysFile) -> None:
+    """Raise where a file is shorter, or other, than was committed."""
+    file = path / entry.file
+    if file.is_symlink():
+        raise StoreError(
+            f"expected {file} as it was written; got a link to elsewhere; restore it "
+            "from a copy; the other files are intact"
+        )
+    try:
+        length = file.stat().st_size if file.exists() else 0
+        checksum = _checksum(file, entry.bytes) if length >= entry.bytes else None
+    except OSError as error:
+        raise StoreError(
+            f"expected to read {file}; got {type(error).__name__}: "
+            f"{error.strerror or error}; see to who may read it"
+        ) from error
+    if checksum is None:
+        raise StoreError(
+            f"expected {entry.bytes} bytes in {file}; got {length}; the file was cut "
+            "short: restore it from a copy; the other files are intact"
+        )
+    if checksum != entry.crc32:
+        raise StoreError(
+            f"expected {file} as it was written; got other content; it was changed: "
+            "restore it from a copy; the other files are intact"
+        )
 
 
 def _checksum(file: Path, length: int) -> int:
@@ -285,14 +283,30 @@ def _checksum(file: Path, length: int) -> int:
     return found
 
 
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turn what the system says of a failed write into what to do about it."""
+def _by_name(chunks: Sequence[Draws]) -> dict[tuple[str, str], list[np.ndarray]]:
+    """Return the arrays of some chunks of one phase, by group and name."""
+    parts: dict[tuple[str, str], list[np.ndarray]] = {}
+    for chunk in chunks:
+        groups = {"position": chunk.position}, chunk.stats, chunk.step_stats
+        for group, arrays in zip(GROUPS, groups, strict=True):
+            for name, values in arrays.items():
+                parts.setdefault((group, name), []).append(values)
+    return parts
+
+
+def _live_arrays(live: Draws | None) -> dict[str, np.ndarray]:
+    return {} if live is None else {"position": live.position, **live.stats}
+
+
+def _entries_to_disk(path: Path) -> None:
+    """Bring a folder's list of files to the disk, where the system has such a thing."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        yield
+        os.fsync(folder)
     except OSError as error:
-        raise StoreError(
-            f"expected to write the run to {path}; got {type(error).__name__}: "
-            f"{error.strerror or error}; make room or give another path; what was "
-            "saved before is intact, and resume=True continues from there"
-        ) from error
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(folder)

@@ -65,6 +65,14 @@ class _Static:
     def __hash__(self) -> int:
         return hash(self.key)
 
+    def __repr__(self) -> str:
+        """Return the value in full, and a set in an order that is always the same."""
+        if isinstance(self.value, np.ndarray):
+            return repr(self.key)
+        if isinstance(self.value, set | frozenset):
+            return repr(sorted(self.value, key=repr))
+        return repr(self.value)
+
 
 def _static_key(value: Any) -> tuple:
     if isinstance(value, np.ndarray):

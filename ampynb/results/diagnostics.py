@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "GOOD_ESS",
     "GOOD_R_HAT",
+    "RELIABLE_LENGTH",
     "Diagnostics",
     "live_diagnostics",
     "live_ess",
@@ -248,64 +249,65 @@ def live_diagnostics(position: np.ndarray) -> dict[str, float]:
     Parameters
     ----------
     position : array, (n_draws, nwalkers, ndim)
-        Thinned to some ten thousand in all, which makes the sample size a lower bound.
+        Of more than some ten thousand in all only a part is taken, which makes the
+        sample size a lower bound.
     """
-    found = {"ess": live_ess(position), "r_hat": live_r_hat(position)}
+    thin = max(-(-position[..., 0].size // MOST_LIVE_DRAWS), 1)
+    position = position[::thin]
+    found = {
+        "ess": float(np.fmin.reduce(live_ess(position))),
+        "r_hat": float(np.fmax.reduce(live_r_hat(position))),
+    }
     return {name: value for name, value in found.items() if np.isfinite(value)}
 
 
-def live_ess(position: np.ndarray, independent_chains: bool = True) -> float:
-    """Return the least effective sample size of all elements; NaN where unknown.
+def live_ess(position: np.ndarray) -> np.ndarray:
+    """Return the effective sample size of each element, (ndim,); NaN where unknown.
+
+    Rank-normalised as in Vehtari et al. 2021, with numpyro's estimator: it takes
+    milliseconds and no import of ArviZ. For independent chains.
 
     Parameters
     ----------
     position : array, (n_draws, nwalkers, ndim)
-    independent_chains : bool
-        Where True, rank-normalised as in Vehtari et al. 2021, with numpyro's
-        estimator: it takes milliseconds and no import of ArviZ. Otherwise the number
-        of draws over the longest autocorrelation time.
     """
     from numpyro.diagnostics import effective_sample_size
 
     if len(position) < FEWEST_LIVE_DRAWS:
-        return np.nan
-    if not independent_chains:
-        return position[..., 0].size / live_tau(position)
+        return np.full(max(position.shape[-1], 1), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
-        by_element = effective_sample_size(_rank_normalised(_chains(position)))
-    return float(np.fmin.reduce(by_element))
+        size = effective_sample_size(_rank_normalised(np.moveaxis(position, 1, 0)))
+    # Chains that swing to and fro may be worth more than as many independent draws;
+    # the estimate breaks down beyond ArviZ's bound, and turns negative.
+    n = position[..., 0].size
+    most = n * np.log10(n)
+    return np.where((size < 0) | (size > most), most, size)
 
 
-def live_r_hat(position: np.ndarray) -> float:
-    """Return the largest rank-normalised split R-hat of all elements.
+def live_r_hat(position: np.ndarray) -> np.ndarray:
+    """Return the rank-normalised split R-hat of each element, (ndim,).
 
     With numpyro's estimator; walkers are taken for chains. NaN where it is unknown.
     """
     from numpyro.diagnostics import split_gelman_rubin
 
     if len(position) < FEWEST_LIVE_DRAWS:
-        return np.nan
-    chains = _chains(position)
+        return np.full(max(position.shape[-1], 1), np.nan)
+    chains = np.moveaxis(position, 1, 0)
     folded = np.abs(chains - np.median(chains, axis=(0, 1)))
     with np.errstate(divide="ignore", invalid="ignore"):
         bulk = split_gelman_rubin(_rank_normalised(chains))
         tails = split_gelman_rubin(_rank_normalised(folded))
-    return float(np.fmax.reduce(np.fmax(bulk, tails)))
+    return np.fmax(bulk, tails)
 
 
-def live_tau(position: np.ndarray) -> float:
-    """Return the longest autocorrelation time of all elements [rows]."""
+def live_tau(position: np.ndarray) -> np.ndarray:
+    """Return the autocorrelation time of each element, (ndim,) [rows]."""
     from ampynb.algorithms.external import autocorrelation_time  # imports emcee
 
     if len(position) < FEWEST_LIVE_DRAWS:
-        return np.nan
-    return float(np.fmax.reduce(autocorrelation_time(position)))
-
-
-def _chains(position: np.ndarray) -> np.ndarray:
-    """Return (nwalkers, n, ndim) draws, thinned to what can be judged at once."""
-    thin = -(-position[..., 0].size // MOST_LIVE_DRAWS)
-    return np.moveaxis(position[::thin], 1, 0)
+        return np.full(max(position.shape[-1], 1), np.nan)
+    return autocorrelation_time(position)
 
 
 def _rank_normalised(values: np.ndarray) -> np.ndarray:

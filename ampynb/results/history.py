@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ampynb.algorithms.algorithm import SAMPLING, WARMUP, Draws
 
-__all__ = ["Best", "History"]
+__all__ = ["Best", "History", "Snapshot"]
 
 ROWS_AT_ONCE = 4096  # of files that are gone through
-KEPT_ROWS = 2048  # steps of each phase at hand for pictures and diagnostics
+KEPT_ROWS = 2048  # steps of each phase at hand for pictures and diagnostics,
+KEPT_BYTES = 16 * 2**20  # fewer where there are many walkers,
+FEWEST_ROWS = 64  # but not fewer than these
 
 
 class Best(NamedTuple):
@@ -21,6 +23,15 @@ class Best(NamedTuple):
 
     value: float
     position: np.ndarray
+
+
+class Snapshot(NamedTuple):
+    """A history as it was at one moment, between two chunks."""
+
+    warmup: Draws | None
+    sampling: Draws | None
+    state: Any
+    best: Best | None
 
 
 class History:
@@ -71,8 +82,27 @@ class History:
         self.state = state
         for phase in (WARMUP, SAMPLING):
             if (draws := saved(phase)) is not None:
-                for begin in range(0, len(draws.position), ROWS_AT_ONCE):
-                    self._take_note(draws.rows(slice(begin, begin + ROWS_AT_ONCE)))
+                for some in _in_parts(draws):
+                    self._take_note(some)
+
+    def copy(self) -> History:
+        """Return a history that goes on from here, and leaves this one as it is."""
+        with self._lock:
+            other = History()
+            other.state, other._saved = self.state, self._saved
+            other._chunks, other._counts = list(self._chunks), dict(self._counts)
+            other._best = dict(self._best)
+            other._rows = {phase: rows.copy() for phase, rows in self._rows.items()}
+            return other
+
+    def keep(self, rows: int) -> None:
+        """Keep so many evenly spaced sampling steps at hand, if not more."""
+        with self._lock:
+            if rows > self._rows[SAMPLING].least:
+                self._rows[SAMPLING] = kept = _EvenRows(rows)
+                drawn = self.draws(SAMPLING)
+                for some in () if drawn is None else _in_parts(drawn):
+                    kept.take(some.position)
 
     def _take_note(self, draws: Draws) -> None:
         if not len(draws.position):
@@ -111,6 +141,17 @@ class History:
             if known is None or known[0] != len(parts):
                 known = self._joined[phase] = (len(parts), _join(parts))
             return known[1]
+
+    def snapshot(self) -> Snapshot:
+        """Return the draws, the state after them, and the best fit among them.
+
+        The best by its log likelihood, in the burn-in only where there is nothing else.
+        """
+        with self._lock:
+            warmup, sampling = map(self.draws, (WARMUP, SAMPLING))
+            best = self.best("log_likelihood", SAMPLING)
+            best = best or self.best("log_likelihood", WARMUP)
+            return Snapshot(warmup, sampling, self.state, best)
 
     def steps(self, phase: str) -> int:
         """Return the number of steps of a phase so far."""
@@ -157,26 +198,44 @@ class History:
 
 
 class _EvenRows:
-    """Evenly spaced rows of what is appended: their spacing doubles when full."""
+    """Evenly spaced rows of what is appended: their spacing doubles when full.
 
-    def __init__(self):
-        self.total, self._stride = 0, 1
+    Which they are depends on their number alone, and not on how they came.
+    """
+
+    def __init__(self, least: int = FEWEST_ROWS):
+        self.total, self.least, self._stride = 0, least, 1
         self._kept: list[np.ndarray] = []
+
+    def copy(self) -> _EvenRows:
+        other = _EvenRows(self.least)
+        other.total, other._stride = self.total, self._stride
+        other._kept = list(self._kept)
+        return other
 
     def take(self, rows: np.ndarray) -> None:
         # A copy: a view would keep the whole chunk alive.
         fresh = rows[-self.total % self._stride :: self._stride]
         self._kept += [row.copy() for row in fresh]
         self.total += len(rows)
-        while len(self._kept) > KEPT_ROWS:
+        fitting = KEPT_BYTES // max(rows[0].nbytes, 1) if len(rows) else KEPT_ROWS
+        most = max(min(KEPT_ROWS, fitting), self.least)
+        while len(self._kept) > most:
             self._kept, self._stride = self._kept[::2], 2 * self._stride
 
     def at_most(self, most: int) -> tuple[np.ndarray, np.ndarray]:
         """Return steps, counted from 1, and their rows, evenly spaced."""
-        apart = max(-(-len(self._kept) // most), 1)
+        apart = 1
+        while -(-len(self._kept) // apart) > most:
+            apart *= 2
         kept = self._kept[::apart]
         steps = np.arange(len(kept)) * apart * self._stride + 1
         return steps, np.stack(kept) if kept else np.zeros((0, 0, 0))
+
+
+def _in_parts(draws: Draws) -> Iterator[Draws]:
+    for begin in range(0, len(draws.position), ROWS_AT_ONCE):
+        yield draws.rows(slice(begin, begin + ROWS_AT_ONCE))
 
 
 def _nothing_saved(phase: str) -> Draws | None:

@@ -49,6 +49,7 @@ class Result:
         Computing time, compilation included [s].
     reason : str
         Why the run ended: ``"completed"``, ``"stopped"``, ``"failed"``, or
+        ``"killed"`` for one that has left a folder and no word of its end;
         ``"running"`` for a look at a run that goes on.
     message : str
         What a stopping rule says of the run, or the error that ended it.
@@ -78,15 +79,13 @@ class Result:
         self._posterior = posterior
         self.table: Any = posterior.model if posterior is not None else table
         nothing = np.zeros((0, algorithm.nwalkers, self.table.ndim))
-        warmup = history.draws(WARMUP) or Draws(nothing, {}, WARMUP)
+        seen = history.snapshot()
+        warmup = seen.warmup or Draws(nothing, {}, WARMUP)
         self.warmup, self.warmup_stats = warmup.position, warmup.stats
-        self._drawn = history.draws(SAMPLING) or Draws(nothing, {}, SAMPLING)
-        self._live = live
-        if live is None and history.state is not None and len(self._drawn.position):
-            self._live = algorithm.live(history.state)
-        self._highest = history.best("log_likelihood", SAMPLING) or history.best(
-            "log_likelihood", WARMUP
-        )
+        self._drawn = seen.sampling or Draws(nothing, {}, SAMPLING)
+        self._live, self._highest = live, seen.best
+        if live is None and seen.state is not None and len(self._drawn.position):
+            self._live = algorithm.live(seen.state)
 
     @property
     def posterior(self) -> Posterior:

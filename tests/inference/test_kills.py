@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import ampynb as anb
-from ampynb.inference.store import MANIFEST
+from ampynb.inference.manifest import MANIFEST
 from tests.algorithms.cases import CASES, Case, all_cases
 from tests.inference import killed_run
 

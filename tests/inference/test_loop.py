@@ -101,6 +101,8 @@ def test_events_say_what_happened(clock: Clock):
         "burn": 40,
         "iterations": 60,
         "seed": 3,
+        "step": 0,
+        "seconds": 0.0,
     }
     advanced = [event for event in events if event["event"] == "Advanced"]
     steps = [event["step"] for event in advanced]
