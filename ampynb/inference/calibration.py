@@ -186,49 +186,61 @@ def _fitting(
         begun = clock()
         plan, history = study.begin(members)
         seconds += clock() - begun
-        part = _Part(step, seconds, index, len(groups), len(study.done))
-        ended = yield from _of_whole(sampling(plan, history), part)
+        size = len(study.fits(members))
+        part = _Part(step, seconds, index, len(groups), len(study.done), size)
+        ended, stopped = yield from _of_whole(sampling(plan, history), part)
         begun = clock()
-        stopped = ended.reason == "stopped"
-        if not stopped:
+        if ended.reason == "completed":
             study.take(members, plan, history)
         step, seconds = step + ended.step, seconds + ended.seconds + clock() - begun
-    reason = "stopped" if stopped else "completed"
-    yield Finished(reason, step, seconds, f"{len(study.done)} fits done")
+    made = len(study.done)
+    reason = "completed" if made == len(study.simulations) else "stopped"
+    yield Finished(reason, step, seconds, f"{made} fits done")
 
 
 @dataclass(frozen=True)
 class _Part:
-    """Where a group of fits is in the whole: what was before it."""
+    """Where a group of fits is in the whole: what was before it, and its size."""
 
     step: int
     seconds: float
     index: int
     groups: int
-    fits: int
+    done: int
+    size: int
 
     def of_whole(self, event: Advanced) -> Advanced:
         """Return what is told of the group as news of the whole."""
+        fits = self.done + (self.size if event.fraction >= 1 else 0)
         return Advanced(
             phase=event.phase,
             step=self.step + event.step,
             total=None if event.total is None else event.total * self.groups,
             fraction=(self.index + event.fraction) / self.groups,
             seconds=self.seconds + event.seconds,
-            metrics={"fits_done": self.fits},
+            metrics={"fits_done": fits},
         )
 
 
 def _of_whole(
     loop: Generator[Event, Command, None], part: _Part
-) -> Generator[Event, Command, Finished]:
-    """Pass a group's events on as those of the whole, and return its last."""
-    event = next(loop)
+) -> Generator[Event, Command, tuple[Finished, bool]]:
+    """Pass a group's events on as those of the whole.
+
+    Returns
+    -------
+    ended : Finished
+        The group's last event.
+    stopped : bool
+        Whether the whole is to end, though the group may have been at its end too.
+    """
+    event, stopped = next(loop), False
     while not isinstance(event, Finished):
         command = Command.CONTINUE
         if isinstance(event, Advanced):
             command = yield part.of_whole(event)
         elif isinstance(event, PhaseChanged):
             command = yield event
+        stopped = command is Command.STOP or stopped
         event = loop.send(command)
-    return event
+    return event, stopped

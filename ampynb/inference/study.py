@@ -73,6 +73,10 @@ class Study:
             size = -(-n // -(-n // size))
         return [range(first, first + size) for first in range(0, n, size)]
 
+    def fits(self, members: range) -> list[int]:
+        """Return the fits of a group that were asked for."""
+        return [fit for fit in members if fit < len(self.simulations)]
+
     @property
     def ndim(self) -> int:
         """Number of parameters."""
@@ -104,8 +108,7 @@ class Study:
         else:
             live = self.algorithm.live(history.state)
             outcomes = [self.algorithm.finish(drawn, live)]
-        fits = [i for i in members if i < len(self.simulations)]
-        for fit, outcome in zip(fits, outcomes, strict=False):
+        for fit, outcome in zip(self.fits(members), outcomes, strict=False):
             random = np.random.default_rng([self.seed, fit])
             self.done.append(
                 ranked(

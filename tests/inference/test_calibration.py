@@ -273,7 +273,7 @@ def test_the_way_is_told_as_one_run(sampler: Any, n: int):
     told = [event for event in watcher.events if isinstance(event, Advanced)]
     for name in ("step", "fraction", "seconds"):
         assert np.all(np.diff([getattr(event, name) for event in told]) >= 0)
-    assert told[-1].fraction == 1.0
+    assert told[-1].fraction == 1.0 and told[-1].metrics == {"fits_done": n}
     assert first.total == last.step == told[-1].step == told[-1].total
     assert (last.reason, last.message) == ("completed", f"{n} fits done")
     assert any(isinstance(event, PhaseChanged) for event in watcher.events)
@@ -286,6 +286,12 @@ def test_an_interrupt_keeps_the_fits_that_are_done():
     np.testing.assert_array_equal(part.ranks, whole.ranks[:6])
     np.testing.assert_array_equal(part.truths, whole.truths[:6])
     assert part.verdict()[-1] == "stopped after 6 of 20 fits"
+
+
+def test_an_interrupt_at_the_last_fit_leaves_nothing_undone():
+    watcher = Watcher(interrupt_at=20)
+    found = calibrate(line_problem(), FAST, n=20, progress=watcher)
+    assert (found.reason, len(found)) == ("completed", 20)
 
 
 def test_an_interrupt_before_the_first_fit_leaves_an_empty_calibration():
