@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ampynb.analysis.fit import GaussianFit, PoissonFit, StudentTFit
     from ampynb.analysis.panel import Panel
     from ampynb.analysis.posterior import Posterior
+    from ampynb.inference.calibration import calibrate
     from ampynb.inference.engine import InferenceEngine
     from ampynb.inference.open_run import open_run
     from ampynb.inference.run import Run
@@ -54,6 +55,7 @@ _HOMES = {
     "Stretch": "algorithms.ensemble",
     "StudentTFit": "analysis.fit",
     "autocorr": "inference.stopping",
+    "calibrate": "inference.calibration",
     "corner": "plots.corner",
     "ess": "inference.stopping",
     "explore": "widgets.explorer",
@@ -84,6 +86,7 @@ __all__ = [
     "Stretch",
     "StudentTFit",
     "autocorr",
+    "calibrate",
     "corner",
     "datasets",
     "ess",

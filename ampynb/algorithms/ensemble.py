@@ -123,6 +123,7 @@ class Ensemble(Algorithm):
     takes_numpy: ClassVar[bool] = False
     independent_chains: ClassVar[bool] = False
     candidates_per_walker: ClassVar[int] = 1
+    state_axes: ClassVar[Any] = 0
 
     def __post_init__(self):
         object.__setattr__(self, "moves", weighted_moves(self.moves))
@@ -154,6 +155,12 @@ class Ensemble(Algorithm):
         state, records = _advance(posterior, state, n, self.moves)
         done = int(state.step) - status.step
         return state, draws_from(records, done, status.phase)
+
+    def step(
+        self, posterior: Posterior, state: EnsembleState
+    ) -> tuple[EnsembleState, dict[str, jax.Array]]:
+        """Move every walker once; see `Steps`."""
+        return _step(posterior, self.moves, state)
 
     def status(self, state: EnsembleState) -> Status:
         """Return how far the walkers are, with their mean acceptance rate."""

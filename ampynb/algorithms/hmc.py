@@ -24,6 +24,17 @@ __all__ = ["HMC", "NUTS", "Hamiltonian"]
 
 DENSE_MASS_UP_TO = 30
 
+# The step counter and the adaptation window are the same in every chain. Left out of
+# the batch, they keep the adaptation a real branch, which sampling steps do not pay.
+_AXES = HMCState(
+    **{field: 0 for field in HMCState._fields if field not in ("i", "adapt_state")},
+    i=None,
+    adapt_state=HMCAdaptState(
+        **{field: 0 for field in HMCAdaptState._fields if field != "window_idx"},
+        window_idx=None,
+    ),
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Hamiltonian(Algorithm):
@@ -47,6 +58,7 @@ class Hamiltonian(Algorithm):
     takes_numpy: ClassVar[bool] = False
     independent_chains: ClassVar[bool] = True
     candidates_per_walker: ClassVar[int] = 16
+    state_axes: ClassVar[Any] = _AXES
 
     def __post_init__(self):
         if not 0 < self.target_accept < 1:
@@ -96,6 +108,16 @@ class Hamiltonian(Algorithm):
         draws = draws_from(records, int(state.i) - status.step, status.phase)
         draws.stats.update(self.trajectory_stats(draws.stats["n_steps"]))
         return state, draws
+
+    def step(
+        self, posterior: Posterior, state: HMCState
+    ) -> tuple[HMCState, dict[str, jax.Array]]:
+        """Make one trajectory of every chain; see `Steps`."""
+        init, one_step = _kernel(posterior, self, state.z.shape[-1])
+        # numpyro's sample() reads its settings from the last init() of the same kernel.
+        jax.eval_shape(init, state.z[0], rng_key=state.rng_key[0])
+        state = jax.vmap(one_step, in_axes=(_AXES,), out_axes=_AXES)(state)
+        return state, jax.vmap(_record, in_axes=(None, _AXES))(posterior, state)
 
     def status(self, state: HMCState) -> Status:
         """Return how far the chains are, with acceptance and step size."""
@@ -220,18 +242,6 @@ class HMC(Hamiltonian):
         return {}
 
 
-# The step counter and the adaptation window are the same in every chain. Left out of
-# the batch, they keep the adaptation a real branch, which sampling steps do not pay.
-_AXES = HMCState(
-    **{field: 0 for field in HMCState._fields if field not in ("i", "adapt_state")},
-    i=None,
-    adapt_state=HMCAdaptState(
-        **{field: 0 for field in HMCAdaptState._fields if field != "window_idx"},
-        window_idx=None,
-    ),
-)
-
-
 def _potential(posterior: Posterior) -> Callable[[jax.Array], jax.Array]:
     return lambda z: -posterior.log_density(z)
 
@@ -269,16 +279,7 @@ def _init(
 def _advance(
     posterior: Posterior, state: HMCState, n: ArrayLike, algorithm: Hamiltonian
 ) -> tuple[HMCState, dict[str, jax.Array]]:
-    ndim = state.z.shape[-1]
-    init, one_step = _kernel(posterior, algorithm, ndim)
-    # numpyro's sample() reads its settings from the last init() of the same kernel.
-    jax.eval_shape(init, state.z[0], rng_key=state.rng_key[0])
-
-    def step(state: HMCState) -> tuple[HMCState, dict[str, jax.Array]]:
-        state = jax.vmap(one_step, in_axes=(_AXES,), out_axes=_AXES)(state)
-        return state, jax.vmap(_record, in_axes=(None, _AXES))(posterior, state)
-
-    return repeat(step, state, n)
+    return repeat(functools.partial(algorithm.step, posterior), state, n)
 
 
 def _record(posterior: Posterior, state: Any) -> dict[str, jax.Array]:

@@ -76,6 +76,47 @@ class Analysis:
         x = getattr(self, "x", None)
         return Panel(x=x, xlabel="x" if x is not None else "index", ylabel="data")
 
+    def with_data(self, data: Any, observed: Any) -> Analysis:
+        """Return a copy of the analysis that has other data.
+
+        By default the array attribute that is ``observed``, or else the one that
+        equals it, is replaced, wherever it hangs. Write it where more depends on the
+        data than that: ``return Line(self.x, data, self.yerr)``.
+
+        Parameters
+        ----------
+        data : array, or pytree of arrays
+            The new data, of the shape of ``observed``.
+        observed : array, or pytree of arrays
+            What `fit_from` gives its fit as ``data``.
+
+        Raises
+        ------
+        ValueError
+            Where no attribute, or more than one, equals ``observed``.
+        """
+        bundle = _bundle_analysis(self)
+        news, olds = map(jax.tree_util.tree_leaves, (data, observed))
+        for new, old in zip(news, olds, strict=True):
+            for place in self._places_of(old, bundle.leaves):
+                bundle.leaves[place] = new
+        return bundle.value()
+
+    def _places_of(self, observed: Any, leaves: list) -> list[int]:
+        """Return where an array is among those of the analysis."""
+        same = [i for i, leaf in enumerate(leaves) if leaf is observed]
+        if same:
+            return same
+        equal = [i for i, leaf in enumerate(leaves) if _are_equal(leaf, observed)]
+        if len(equal) == 1:
+            return equal
+        raise ValueError(
+            f"expected one array among the attributes of {type(self).__qualname__} "
+            f"that is the data of its fit; got {len(equal) or 'none'}; keep the data "
+            "as one attribute, or write with_data(self, data, observed), which returns "
+            "an analysis of other data"
+        )
+
     # What the library calls
 
     @property
@@ -150,6 +191,13 @@ def _as_arrays(instance: Any) -> Any:
         ),
         instance,
     )
+
+
+def _are_equal(leaf: Any, observed: Any) -> bool:
+    observed = np.asarray(observed)
+    # In the precision of a fit that has been through JAX.
+    leaf = np.asarray(leaf).astype(observed.dtype)
+    return np.array_equal(leaf, observed, equal_nan=observed.dtype.kind in "fc")
 
 
 def _bundle_analysis(analysis: Analysis) -> Bundle:

@@ -73,10 +73,15 @@ class Plan:
     until: StoppingRule | None = None
     thin_by: int = 1
 
-    def begin(self) -> Any:
-        """Return the algorithm's state before its first step."""
+    def beginning(self) -> tuple[Start, jax.Array]:
+        """Return where the walkers begin, and the random key of the first step."""
         key_start, key = jax.random.split(jax.random.key(self.seed))
         start = start_or_draw(self.posterior, key_start, self.algorithm, self.start)
+        return start, key
+
+    def begin(self) -> Any:
+        """Return the algorithm's state before its first step."""
+        start, key = self.beginning()
         return self.algorithm.init(self.posterior, key, start)
 
     def kept(self, draws: Draws, last_step: int) -> Draws:
