@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ampynb.algorithms.algorithm import Algorithm
@@ -81,16 +81,26 @@ def describe_algorithm(algorithm: Algorithm) -> dict[str, Any]:
 
 
 def described_algorithm(description: Mapping[str, Any]) -> Algorithm:
-    """Return an algorithm as far as it was described; it serves to read its draws."""
-    for kind in _kinds():
+    """Return an algorithm as far as it was described; it serves to read its draws.
+
+    One of the user's own is found where its class has been imported.
+    """
+    for kind in (*_kinds(), *_below(Algorithm)):
         if kind.__name__ == description["class"]:
             known = [field.name for field in dataclasses.fields(kind)]
             options = description["options"].items()
             return kind(**{name: value for name, value in options if name in known})
     raise ValueError(
         f"expected an algorithm that this version of ampynb has; got "
-        f"{description['class']!r}; open the run with the version that wrote it"
+        f"{description['class']!r}; open the run with the version that wrote it, or "
+        "import the class if it is your own"
     )
+
+
+def _below(kind: type[Algorithm]) -> Iterator[type[Algorithm]]:
+    for one in kind.__subclasses__():
+        yield one
+        yield from _below(one)
 
 
 def _is_plain(value: Any) -> bool:

@@ -114,8 +114,8 @@ class StoppingRule(abc.ABC):
 
     @property
     @abc.abstractmethod
-    def needs_chains(self) -> bool:
-        """Whether it judges chains."""
+    def fewest_chains(self) -> int:
+        """Return how many chains it needs to judge; 0 where it judges none."""
 
     @abc.abstractmethod
     def rows(self, nwalkers: int) -> int:
@@ -134,8 +134,14 @@ class StoppingRule(abc.ABC):
         """Return where the rule's quantity stands, in words."""
 
     def check(self, algorithm: Algorithm) -> None:
-        """Raise where an algorithm has no chains that the rule could judge."""
-        if self.needs_chains and not algorithm.draws_chains:
+        """Raise where an algorithm has not the chains that the rule could judge."""
+        fewest = self.fewest_chains
+        if algorithm.draws_chains and algorithm.nwalkers < fewest:
+            raise ValueError(
+                f"expected nwalkers of at least {fewest} with until={self}, which "
+                f"compares chains; got {algorithm.nwalkers}; ask for nwalkers=4"
+            )
+        if fewest and not algorithm.draws_chains:
             raise ValueError(
                 f"expected until=seconds(...) with the sampler {algorithm.name!r}, "
                 f"which knows itself when it is done; got until={self}; leave it out"
@@ -159,9 +165,9 @@ class _EffectiveSampleSize(StoppingRule):
     least: float
 
     @property
-    def needs_chains(self) -> bool:
-        """Whether it judges chains."""
-        return True
+    def fewest_chains(self) -> int:
+        """Return how many chains it needs to judge; 0 where it judges none."""
+        return 1
 
     def rows(self, nwalkers: int) -> int:
         """Return how many evenly spaced steps it must see, so that it can be met."""
@@ -189,9 +195,9 @@ class _RHat(StoppingRule):
     most: float
 
     @property
-    def needs_chains(self) -> bool:
-        """Whether it judges chains."""
-        return True
+    def fewest_chains(self) -> int:
+        """Return how many chains it needs to judge; 0 where it judges none."""
+        return 2
 
     def rows(self, nwalkers: int) -> int:
         """Return how many evenly spaced steps it must see, so that it can be met."""
@@ -217,9 +223,9 @@ class _AutocorrelationTimes(StoppingRule):
     least: float
 
     @property
-    def needs_chains(self) -> bool:
-        """Whether it judges chains."""
-        return True
+    def fewest_chains(self) -> int:
+        """Return how many chains it needs to judge; 0 where it judges none."""
+        return 1
 
     def rows(self, nwalkers: int) -> int:
         """Return how many evenly spaced steps it must see, so that it can be met."""
@@ -246,9 +252,9 @@ class _Seconds(StoppingRule):
     most: float
 
     @property
-    def needs_chains(self) -> bool:
-        """Whether it judges chains."""
-        return False
+    def fewest_chains(self) -> int:
+        """Return how many chains it needs to judge; 0 where it judges none."""
+        return 0
 
     def rows(self, nwalkers: int) -> int:
         """Return how many evenly spaced steps it must see, so that it can be met."""
@@ -274,9 +280,9 @@ class _Combined(StoppingRule):
     both: bool
 
     @property
-    def needs_chains(self) -> bool:
-        """Whether one of the rules does."""
-        return self.first.needs_chains or self.second.needs_chains
+    def fewest_chains(self) -> int:
+        """Return how many chains the more demanding rule needs."""
+        return max(self.first.fewest_chains, self.second.fewest_chains)
 
     def rows(self, nwalkers: int) -> int:
         """Return how many evenly spaced steps it must see, so that it can be met."""

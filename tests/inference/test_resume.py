@@ -223,7 +223,8 @@ def test_a_folder_stays_where_it_is_when_the_process_moves(
     engine = engine_of()
     result = run_to(engine, SCRIPT, 30, path="run")
     os.chdir(tmp_path / "elsewhere")
-    assert len(result.history.draws("warmup").position) == 20
+    drawn = result.history.draws("warmup")  # reads its file anew
+    assert drawn is not None and len(drawn.position) == 20
     assert len(run(engine, SCRIPT, resume=True).draws) == 60
     assert (tmp_path / "run" / MANIFEST).exists()
 
