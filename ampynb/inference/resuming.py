@@ -139,6 +139,7 @@ def _check_likelihood(plan: Plan, history: History) -> None:
     then = float(draws.stats["log_likelihood"][-1].flat[0])
     vector = np.asarray(draws.position[-1].reshape(-1, plan.posterior.model.ndim)[:1])
     now = float(log_likelihoods(plan.posterior, vector)[0])
+    now = now if np.isfinite(now) else -np.inf
     tolerance = 1e-6 if jax.config.read("jax_enable_x64") else 1e-2
     if not np.isclose(now, then, rtol=tolerance, atol=tolerance):
         raise ValueError(
