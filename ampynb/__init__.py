@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ampynb import datasets, forward_models
     from ampynb.algorithms.ensemble import DifferentialEvolution, Ensemble, Stretch
     from ampynb.algorithms.hmc import HMC, NUTS
+    from ampynb.algorithms.nested import Nested
     from ampynb.analysis.analysis import Analysis
     from ampynb.analysis.fit import GaussianFit, PoissonFit, StudentTFit
     from ampynb.analysis.panel import Panel
@@ -45,6 +46,7 @@ _HOMES = {
     "Instance": "model.instance",
     "Model": "model.model",
     "NUTS": "algorithms.hmc",
+    "Nested": "algorithms.nested",
     "Panel": "analysis.panel",
     "Parameter": "model.parameter",
     "PoissonFit": "analysis.fit",
@@ -76,6 +78,7 @@ __all__ = [
     "InferenceEngine",
     "Instance",
     "Model",
+    "Nested",
     "Panel",
     "Parameter",
     "PoissonFit",

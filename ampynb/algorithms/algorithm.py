@@ -137,12 +137,15 @@ class Outcome:
     weighted : dict of str to array
         Draws of unequal weight: ``position`` (m, ndim), ``log_weight`` (m,), whose
         exponentials sum to 1, and further (m,) arrays; empty where there are none.
+    trouble : tuple of str
+        What is wrong with it, as far as the algorithm knows, in words.
     """
 
     position: np.ndarray
     stats: Mapping[str, np.ndarray]
     log_evidence: Mapping[str, Estimate] = field(default_factory=dict)
     weighted: Mapping[str, np.ndarray] = field(default_factory=dict)
+    trouble: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from ampynb.algorithms.ensemble import (
     check_walkers,
     weighted_moves,
 )
+from ampynb.algorithms.start import log_priors
 from ampynb.analysis.posterior import Posterior
 
 __all__ = ["EmceeEnsemble", "autocorrelation_time"]
@@ -158,17 +159,12 @@ def _log_densities(
     posterior: Posterior, mapped: Callable, vectors: np.ndarray
 ) -> np.ndarray:
     """Return log posterior and log likelihood of each vector, (n, 2)."""
-    log_prior = np.asarray(_log_priors(posterior.model, vectors))
+    log_prior = np.asarray(log_priors(posterior.model, vectors))
     inside = np.flatnonzero(np.isfinite(log_prior))
     log_likelihood = np.full(len(vectors), -np.inf)
     values = mapped(posterior.log_likelihood, [vectors[i] for i in inside])
     log_likelihood[inside] = list(values)
     return np.stack([log_prior + log_likelihood, log_likelihood], axis=1)
-
-
-@jax.jit
-def _log_priors(model: Any, vectors: jax.Array) -> jax.Array:
-    return jax.vmap(model.log_prior)(vectors)
 
 
 def _emcee_move(move: Any) -> Any:

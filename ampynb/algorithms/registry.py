@@ -13,7 +13,7 @@ from ampynb.analysis.posterior import Posterior
 
 __all__ = ["NAMES", "algorithm_from", "describe_algorithm", "described_algorithm"]
 
-NAMES = ("ensemble", "nuts", "hmc")
+NAMES = ("ensemble", "nuts", "hmc", "nested")
 
 
 def algorithm_from(
@@ -33,6 +33,14 @@ def algorithm_from(
         algorithm = NUTS()
     elif sampler == "hmc":
         algorithm = HMC()
+    elif sampler == "nested" and posterior.analysis.use_jax:
+        from ampynb.algorithms.nested import Nested  # imports blackjax
+
+        algorithm = Nested()
+    elif sampler == "nested":
+        from ampynb.algorithms.external_nested import DynestyNested
+
+        algorithm = DynestyNested()
     elif sampler == "ensemble" and posterior.analysis.use_jax:
         algorithm = Ensemble()
     elif sampler == "ensemble":
@@ -48,7 +56,7 @@ def algorithm_from(
         raise ValueError(
             f"expected an analysis in JAX for the sampler {type(algorithm).__name__}; "
             "got use_jax=False; write the likelihood with jax.numpy, or use "
-            "sampler='ensemble'"
+            "sampler='ensemble' or 'nested'"
         )
     return _with_options(algorithm, options)
 
@@ -109,6 +117,8 @@ def _is_plain(value: Any) -> bool:
 
 def _kinds() -> list[type[Algorithm]]:
     from ampynb.algorithms.external import EmceeEnsemble  # imports emcee
+    from ampynb.algorithms.external_nested import DynestyNested
+    from ampynb.algorithms.nested import Nested  # imports blackjax
     from ampynb.algorithms.scripted import Scripted
 
-    return [Ensemble, NUTS, HMC, EmceeEnsemble, Scripted]
+    return [Ensemble, NUTS, HMC, Nested, EmceeEnsemble, DynestyNested, Scripted]

@@ -9,8 +9,9 @@ import numpy as np
 
 from ampynb.algorithms.algorithm import Algorithm, Start
 from ampynb.analysis.posterior import Posterior
+from ampynb.model.model import Model
 
-__all__ = ["draw_start", "start_or_draw"]
+__all__ = ["draw_start", "log_priors", "start_or_draw"]
 
 ROUNDS = 20
 SMALLEST_BATCH = 64
@@ -27,6 +28,8 @@ def start_or_draw(
         Where an algorithm cannot begin there: a chain by itself must not begin at
         zero probability, a walker of an ensemble may if there are others that do not.
     """
+    if not algorithm.candidates_per_walker:
+        return Start(np.zeros((0, posterior.model.ndim)))
     if start is None:
         candidates = algorithm.candidates_per_walker
         return draw_start(posterior, key, algorithm.nwalkers, candidates)
@@ -106,6 +109,12 @@ def log_likelihoods(posterior: Posterior, vectors: np.ndarray) -> np.ndarray:
 @jax.jit
 def _log_likelihoods(posterior: Posterior, vectors: jax.Array) -> jax.Array:
     return jax.vmap(functools.partial(Posterior.raw_log_likelihood, posterior))(vectors)
+
+
+@jax.jit
+def log_priors(model: Model, vectors: jax.Array) -> jax.Array:
+    """Return the log prior density at each vector: (n,)."""
+    return jax.vmap(model.log_prior)(vectors)
 
 
 def _nothing_found(

@@ -235,6 +235,7 @@ class InferenceEngine:
 
         run = Run(
             posterior,
+            algorithm,
             closing_pool(loop, pool),
             history,
             make_result,

@@ -10,7 +10,14 @@ from typing import Any
 
 import jax
 
-from ampynb.algorithms.algorithm import SAMPLING, WARMUP, Algorithm, Draws, Start
+from ampynb.algorithms.algorithm import (
+    SAMPLING,
+    WARMUP,
+    Algorithm,
+    Draws,
+    Start,
+    Status,
+)
 from ampynb.algorithms.start import start_or_draw
 from ampynb.analysis.posterior import Posterior
 from ampynb.inference.events import Advanced, Event, Finished, PhaseChanged, Started
@@ -165,11 +172,16 @@ def sampling(
         reason="completed" if status.done or met else "stopped",
         step=status.step,
         seconds=seconds,
-        message="" if until is None else _how_it_ended(until, measures, met),
+        message=_how_it_ended(until, measures, met, status),
     )
 
 
-def _how_it_ended(until: StoppingRule, measures: Measures, met: bool) -> str:
+def _how_it_ended(
+    until: StoppingRule | None, measures: Measures, met: bool, status: Status
+) -> str:
+    knew_itself = status.done and status.total is None
+    if until is None or (knew_itself and not met):
+        return ""
     if met:
         return f"ended by {until}: {until.told(measures)}"
     return (

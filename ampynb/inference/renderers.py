@@ -32,6 +32,7 @@ __all__ = [
     "ProgressBar",
     "check_progress",
     "in_notebook",
+    "number_text",
     "renderers_for",
 ]
 
@@ -104,8 +105,16 @@ class JsonLines:
 def metrics_text(event: Advanced) -> str:
     """Return the algorithm's numbers in a few words."""
     return ", ".join(
-        f"{name.replace('_', ' ')} {value:.3g}" for name, value in event.metrics.items()
+        f"{name.replace('_', ' ')} {number_text(value)}"
+        for name, value in event.metrics.items()
     )
+
+
+def number_text(value: float) -> str:
+    """Return a metric in few digits: counts whole, logarithms to the hundredth."""
+    if isinstance(value, int):
+        return f"{value}"
+    return f"{value:.3g}" if abs(value) < 10 else f"{value:.2f}"
 
 
 def last_words(event: Finished | Failed) -> str:

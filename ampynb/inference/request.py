@@ -88,6 +88,7 @@ class Request:
         open_ended = self.until is not None and isinstance(self.sampler, str)
         if open_ended and "iterations" not in options and algorithm.iterations:
             algorithm = dataclasses.replace(algorithm, iterations=MOST_ITERATIONS)
+        self._check_fitting(algorithm)
         counts = {
             "nwalkers": _count("nwalkers", algorithm.nwalkers, 1),
             "burn": _count("burn", algorithm.burn, 0),
@@ -99,6 +100,19 @@ class Request:
         if self.until is not None:
             self.until.check(algorithm)
         return algorithm
+
+    def _check_fitting(self, algorithm: Algorithm) -> None:
+        """Raise for what an algorithm of another kind could do."""
+        if self.start is not None and not algorithm.candidates_per_walker:
+            raise ValueError(
+                f"expected no start with the sampler {algorithm.name!r}, which begins "
+                "with draws from the prior; got one; leave it out"
+            )
+        if self.thin_by != 1 and not algorithm.draws_chains:
+            raise ValueError(
+                f"expected no thin_by with the sampler {algorithm.name!r}, which needs "
+                f"all of its draws; got thin_by={self.thin_by}; leave it out"
+            )
 
 
 def _check_path(path: Any) -> None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from html import escape
 from typing import Any, Protocol
 
+from ampynb.algorithms.algorithm import Algorithm
 from ampynb.analysis.posterior import Posterior
 from ampynb.inference.events import Advanced, Event, Failed, Finished
 from ampynb.inference.loop import Command
@@ -55,8 +56,8 @@ class Run:
 
     Attributes
     ----------
-    posterior : Posterior
-        What is sampled.
+    posterior, algorithm : Posterior and Algorithm
+        What is sampled, and by what.
     history : History
         The draws so far.
     """
@@ -64,12 +65,13 @@ class Run:
     def __init__(
         self,
         posterior: Posterior,
+        algorithm: Algorithm,
         loop: Generator[Event, Command, None],
         history: History,
         make_result: Callable[[float, str, str], Result],
         recorder: Recorder | None = None,
     ):
-        self.posterior, self.history = posterior, history
+        self.posterior, self.algorithm, self.history = posterior, algorithm, history
         self._loop, self._make_result, self._recorder = loop, make_result, recorder
         self._renderers: list[Renderer] = []
         self._status = RunStatus()

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ampynb.algorithms.nested_outcome import effective_size
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -23,6 +25,7 @@ __all__ = [
     "live_r_hat",
     "live_tau",
     "summary_columns",
+    "weighted_columns",
 ]
 
 GOOD_R_HAT = 1.01  # Vehtari et al. 2021
@@ -75,6 +78,38 @@ def summary_columns(
         "ess_tail": effective_sample_size(position, "tail"),
         "r_hat": r_hat(position),
         **extra,
+    }
+
+
+def weighted_columns(
+    position: np.ndarray, log_weight: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return the columns of the posterior table for draws of unequal weight.
+
+    They have no order in which they could converge: the effective sample size is that
+    of their weights (Kish 1965), the same for all parameters.
+
+    Parameters
+    ----------
+    position : array, (m, ndim)
+    log_weight : array, (m,)
+    """
+    weights = np.exp(log_weight)
+    quantiles = np.quantile(
+        position, (0.05, 0.5, 0.95), axis=0, weights=weights, method="inverted_cdf"
+    )
+    mean = np.average(position, axis=0, weights=weights)
+    size = effective_size(weights)
+    variance = np.average((position - mean) ** 2, axis=0, weights=weights)
+    sd = np.sqrt(variance * size / max(size - 1, np.finfo(float).tiny))
+    return {
+        "mean": mean,
+        "sd": sd,
+        "q05": quantiles[0],
+        "median": quantiles[1],
+        "q95": quantiles[2],
+        "mcse_mean": sd / np.sqrt(size),
+        "ess": np.full(len(mean), size),
     }
 
 
@@ -146,7 +181,7 @@ class Diagnostics:
         """R-hat, effective sample sizes and autocorrelation time of each element."""
         import pandas as pd
 
-        chosen = ("r_hat", "ess_bulk", "ess_tail", "mcse_mean", "tau")
+        chosen = ("r_hat", "ess_bulk", "ess_tail", "ess", "mcse_mean", "tau")
         columns = {name: self.columns[name] for name in chosen if name in self.columns}
         table = pd.DataFrame(columns, index=self.names)
         if self.tau_is_reliable is not None:
@@ -172,6 +207,11 @@ class Diagnostics:
             yield (
                 f"few independent draws: {columns['ess_bulk'][fewest]:.0f} of "
                 f"{names[fewest]}, below {GOOD_ESS}; run longer"
+            )
+        if "ess" in columns and columns["ess"][0] < GOOD_ESS:
+            yield (
+                f"few independent draws: {columns['ess'][0]:.0f} by their weights, "
+                f"below {GOOD_ESS}; give more live points (nwalkers)"
             )
         slowest = _worst(columns.get("tau"), largest=True)
         if slowest is not None and steps < RELIABLE_LENGTH * columns["tau"][slowest]:

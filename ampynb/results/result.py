@@ -21,7 +21,11 @@ from ampynb.algorithms.algorithm import (
 from ampynb.analysis.posterior import Posterior
 from ampynb.model.model import Model
 from ampynb.model.table import suggest
-from ampynb.results.diagnostics import Diagnostics, summary_columns
+from ampynb.results.diagnostics import (
+    Diagnostics,
+    summary_columns,
+    weighted_columns,
+)
 from ampynb.results.export import inference_data
 from ampynb.results.stored_table import StoredTable
 
@@ -197,9 +201,10 @@ class Result:
             raise ValueError(self._no_draws("draws of the posterior"))
 
     def _no_draws(self, wanted: str) -> str:
+        burnt = f" after {len(self.warmup)} steps of burn-in"
         return (
-            f"expected {wanted}; got {len(self.draws)}: the run {self.reason} after "
-            f"{len(self.warmup)} steps of burn-in; run it longer"
+            f"expected {wanted}; got {len(self.draws)}: the run {self.reason}"
+            f"{burnt if self.algorithm.burn else ''}; run it longer"
         )
 
     # Tables
@@ -207,6 +212,9 @@ class Result:
     @functools.cached_property
     def _columns(self) -> dict[str, np.ndarray]:
         self._need_draws()
+        weighted = self.outcome.weighted
+        if weighted:
+            return weighted_columns(weighted["position"], weighted["log_weight"])
         independent = self.algorithm.independent_chains or not (
             self.algorithm.draws_chains
         )
@@ -221,7 +229,7 @@ class Result:
             Columns ``unit, mean, sd, q05, median, q95, mcse_mean, ess_bulk, ess_tail,
             r_hat``, and ``tau`` [steps] for ensembles. R-hat of an ensemble takes its
             walkers for chains: it can show that a run has not converged, not that it
-            has.
+            has. Weighted draws have no chains, and ``ess`` in the place of these.
         """
         import pandas as pd
 
@@ -232,15 +240,14 @@ class Result:
     def diagnostics(self) -> Diagnostics:
         """Return how far the draws can be trusted, in numbers and in plain words."""
         few = len(self.draws) < FEWEST_DRAWS
+        too_few = [self._no_draws(f"{FEWEST_DRAWS} draws of each walker or more")]
         return Diagnostics(
             names=self.table.names,
             columns={} if few else self._columns,
             steps=len(self.draws),
             stats=self.stats,
             step_stats=self.step_stats,
-            trouble=[self._no_draws(f"{FEWEST_DRAWS} draws of each walker or more")]
-            if few
-            else [],
+            trouble=[*(too_few if few else []), *self.outcome.trouble],
         )
 
     def verdict(self) -> list[str]:
@@ -290,9 +297,10 @@ class Result:
                 raise ValueError(suggest(name, names))
         chosen = [names.index(name) for name in parameters or names]
         figure = NotebookFigure(figsize=(9, 1.2 * len(chosen) + 0.6))
-        position = np.concatenate([self.warmup, self.draws])[..., chosen]
-        if len(position) == 0:
+        parts = [part for part in (self.warmup, self.draws) if len(part)]
+        if not parts:
             raise ValueError(self._no_draws("a draw"))
+        position = np.concatenate(parts)[..., chosen]
         labels = [axis_label(self.table, element) for element in chosen]
         plot_trace(figure, position, labels, warmup=len(self.warmup))
         return figure

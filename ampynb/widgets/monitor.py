@@ -15,6 +15,7 @@ from IPython.display import DisplayHandle, display
 
 from ampynb.algorithms.algorithm import SAMPLING
 from ampynb.inference.events import Event
+from ampynb.inference.renderers import number_text
 from ampynb.inference.run import Run, RunStatus
 from ampynb.results.diagnostics import GOOD_ESS, GOOD_R_HAT, live_diagnostics
 from ampynb.widgets.live_picture import LivePicture
@@ -172,8 +173,9 @@ class RunMonitor:
 
     def _draw(self) -> None:
         begun = time.thread_time()
-        _, drawn = self.run.history.thinned(DRAWS_FOR_DIAGNOSTICS, SAMPLING)
-        self._diagnostics = live_diagnostics(drawn)
+        if self.run.algorithm.draws_chains:
+            _, drawn = self.run.history.thinned(DRAWS_FOR_DIAGNOSTICS, SAMPLING)
+            self._diagnostics = live_diagnostics(drawn)
         png = self._picture.png()
         if png is not None:
             self.picture.value = png
@@ -203,7 +205,7 @@ class RunMonitor:
         if status.seconds_left is not None and not status.ended:
             yield "time left", _duration(status.seconds_left)
         for name, value in status.metrics.items():
-            yield name.replace("_", " "), f"{value:.3g}"
+            yield name.replace("_", " "), number_text(value)
         divergences = self.run.history.count("diverging")
         if divergences is not None:
             yield "divergences", _judged(f"{divergences}", divergences == 0)

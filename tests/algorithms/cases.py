@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import jax
 import numpy as np
 import pytest
 
 import ampynb as anb
-from ampynb.algorithms.algorithm import SAMPLING, WARMUP, Algorithm, Draws
+from ampynb.algorithms.algorithm import SAMPLING, WARMUP, Algorithm, Draws, Outcome
 from ampynb.algorithms.external import EmceeEnsemble
+from ampynb.algorithms.external_nested import DynestyNested
 from ampynb.algorithms.scripted import Scripted
-from ampynb.algorithms.start import draw_start
+from ampynb.algorithms.start import start_or_draw
+from ampynb.results.history import History
 from tests.helpers import Problem, line_problem
 
 BURN = 200
@@ -24,12 +27,13 @@ MIXTURE = ((anb.Stretch(), 0.3), (anb.DifferentialEvolution(), 0.7))
 class Case:
     """An algorithm, and what is known of its chain.
 
-    ``steps_for_moments`` give some thousand independent draws.
+    ``steps_for_moments`` give some thousand independent draws. An algorithm that knows
+    itself when it is done has none; it makes as many steps as it takes.
     """
 
     name: str
     algorithm: Algorithm
-    steps_for_moments: int
+    steps_for_moments: int | None = None
     use_jax: bool = True
     samples_posterior: bool = True
 
@@ -40,8 +44,27 @@ class Case:
             return problem
         return replace(problem, mean=np.zeros(2), covariance=np.eye(2))
 
-    def with_steps(self, iterations: int, burn: int = BURN) -> Algorithm:
+    @property
+    def ends_itself(self) -> bool:
+        return self.steps_for_moments is None
+
+    @property
+    def points_per_step(self) -> int:
+        return getattr(self.algorithm, "n_replaced", self.algorithm.nwalkers)
+
+    def with_steps(self, iterations: int | None, burn: int = BURN) -> Algorithm:
+        burn = 0 if self.ends_itself else burn
         return replace(self.algorithm, iterations=iterations, burn=burn)
+
+    def steps(self, iterations: int, burn: int = BURN) -> int:
+        """Return the number of steps that ``with_steps`` makes."""
+        return iterations if self.ends_itself else burn + iterations
+
+    def enough(self, longer: int = 1) -> Algorithm:
+        """Return an algorithm that gives some thousand independent draws."""
+        if self.steps_for_moments is not None:
+            return self.with_steps(longer * self.steps_for_moments)
+        return replace(self.algorithm, nwalkers=longer * self.algorithm.nwalkers)
 
 
 CASES = (
@@ -61,6 +84,8 @@ CASES = (
         4_000,
         use_jax=False,
     ),
+    Case("nested", anb.Nested(nwalkers=300, share_replaced=0.04)),
+    Case("dynesty", DynestyNested(nwalkers=300, share_replaced=0.04), use_jax=False),
     Case("scripted", Scripted(nwalkers=4), 2_500, samples_posterior=False),
 )
 
@@ -70,31 +95,49 @@ def _over(cases: list[Case]) -> pytest.MarkDecorator:
 
 
 all_cases = _over([*CASES])
+chain_cases = _over([case for case in CASES if not case.ends_itself])
+self_ending_cases = _over([case for case in CASES if case.ends_itself])
 posterior_cases = _over([case for case in CASES if case.samples_posterior])
 ensemble_cases = _over(
     [case for case in CASES if not case.algorithm.independent_chains]
 )
 
 
+def begin(algorithm: Algorithm, posterior: anb.Posterior, seed: int = 0) -> Any:
+    """Return the state of an algorithm before its first step."""
+    key_start, key = jax.random.split(jax.random.key(seed))
+    start = start_or_draw(posterior, key_start, algorithm, None)
+    return algorithm.init(posterior, key, start)
+
+
 def chunks(
     algorithm: Algorithm, posterior: anb.Posterior, n: int, seed: int = 0
-) -> Iterator[Draws]:
-    """Yield all the draws of an algorithm, ``n`` steps at a time."""
-    key_start, key = jax.random.split(jax.random.key(seed))
-    state = algorithm.init(
-        posterior, key, draw_start(posterior, key_start, algorithm.nwalkers)
-    )
+) -> Iterator[tuple[Any, Draws]]:
+    """Yield each state and the draws before it, ``n`` steps at a time."""
+    state = begin(algorithm, posterior, seed)
     while not (status := algorithm.status(state)).done:
         state, draws = algorithm.advance(posterior, state, min(n, status.remaining))
-        yield draws
+        yield state, draws
 
 
 def chain(
     algorithm: Algorithm, posterior: anb.Posterior, n: int, seed: int = 0
 ) -> dict[str, np.ndarray]:
     """Return positions and stats of all steps, warm-up included, by name."""
-    parts = [_arrays(draws) for draws in chunks(algorithm, posterior, n, seed)]
+    parts = [_arrays(draws) for _, draws in chunks(algorithm, posterior, n, seed)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def outcome(
+    algorithm: Algorithm, posterior: anb.Posterior, n: int = 500, seed: int = 0
+) -> Outcome:
+    """Return what all the draws of an algorithm amount to."""
+    history = History()
+    for state, draws in chunks(algorithm, posterior, n, seed):
+        history.append(draws, state)
+    made = history.draws(SAMPLING)
+    assert made is not None
+    return algorithm.finish(made, algorithm.live(history.state))
 
 
 def sampled(draws: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import jax
 import numpy as np
 import pytest
 from scipy.stats import norm
@@ -12,7 +11,6 @@ from scipy.stats import norm
 from ampynb.algorithms.algorithm import SAMPLING, WARMUP, Algorithm
 from ampynb.algorithms.chunk import LONGEST_CHUNK
 from ampynb.algorithms.codec import decode_state, encode_state
-from ampynb.algorithms.start import draw_start
 from ampynb.inference.loop import Command, Plan, sampling
 from ampynb.results.history import History
 from ampynb.results.inference_data import effective_sample_size
@@ -21,11 +19,15 @@ from tests.algorithms.cases import (
     BURN,
     Case,
     all_cases,
+    begin,
     chain,
+    chain_cases,
     chunks,
     ensemble_cases,
+    outcome,
     posterior_cases,
     sampled,
+    self_ending_cases,
 )
 from tests.helpers import bounded_problem
 
@@ -81,11 +83,11 @@ def products(values: np.ndarray) -> np.ndarray:
 def test_chain_does_not_depend_on_the_chunk_length(case: Case, n: int):
     algorithm, posterior = case.with_steps(ITERATIONS), case.problem().posterior
     whole = chain(algorithm, posterior, ITERATIONS)
-    assert len(whole["position"]) == BURN + ITERATIONS
+    assert len(whole["position"]) == case.steps(ITERATIONS)
     assert_identical(chain(algorithm, posterior, n), whole)
 
 
-@all_cases
+@chain_cases
 def test_chain_goes_on_where_one_call_holds_no_more(case: Case):
     iterations = LONGEST_CHUNK + 52
     algorithm, posterior = case.with_steps(iterations), case.problem().posterior
@@ -108,9 +110,8 @@ def test_fewer_iterations_give_the_beginning_of_the_same_chain(case: Case):
     posterior = case.problem().posterior
     short = chain(case.with_steps(30), posterior, 50)
     long = chain(case.with_steps(ITERATIONS), posterior, 50)
-    assert_identical(
-        short, {name: values[: BURN + 30] for name, values in long.items()}
-    )
+    steps = case.steps(30)
+    assert_identical(short, {name: values[:steps] for name, values in long.items()})
 
 
 # What it samples
@@ -122,8 +123,7 @@ def test_fewer_iterations_give_the_beginning_of_the_same_chain(case: Case):
 )
 def test_mean_and_covariance_of_a_correlated_gaussian(case: Case, longer: int):
     problem = case.problem()
-    algorithm = case.with_steps(longer * case.steps_for_moments)
-    draws = sampled(chain(algorithm, problem.posterior, 500, seed=3))["position"]
+    draws = outcome(case.enough(longer), problem.posterior, seed=3).position
     normal = standardised(draws, problem.mean, problem.covariance)
     assert_mean(normal, np.zeros(2), case)
     assert_mean(products(normal), np.eye(2).ravel(), case)
@@ -132,8 +132,7 @@ def test_mean_and_covariance_of_a_correlated_gaussian(case: Case, longer: int):
 @posterior_cases
 def test_mean_and_variance_of_a_posterior_cut_by_its_prior(case: Case):
     problem = bounded_problem(case.use_jax)
-    algorithm = case.with_steps(case.steps_for_moments)
-    draws = sampled(chain(algorithm, problem.posterior, 500, seed=4))["position"]
+    draws = outcome(case.enough(), problem.posterior, seed=4).position
     low, high = problem.model.bounds.T
     assert np.all((draws > low) & (draws < high))
     normal = standardised(draws, problem.mean, problem.covariance)
@@ -154,7 +153,7 @@ def test_densities_in_the_stats_are_those_at_the_positions(case: Case):
     np.testing.assert_allclose(draws["lp"], likelihood + prior[..., 0], rtol=1e-9)
 
 
-@posterior_cases
+@chain_cases
 def test_walkers_move_and_differ(case: Case):
     draws = sampled(chain(case.with_steps(ITERATIONS), case.problem().posterior, 50))
     steps = draws["position"][:, :, 0]
@@ -165,12 +164,11 @@ def test_walkers_move_and_differ(case: Case):
 # Its states
 
 
-@all_cases
+@chain_cases
 @pytest.mark.parametrize("burn", [0, BURN])
 def test_status_counts_steps_and_names_the_phase_of_the_next(case: Case, burn: int):
     algorithm, posterior = case.with_steps(ITERATIONS, burn), case.problem().posterior
-    start = draw_start(posterior, jax.random.key(0), algorithm.nwalkers)
-    state = algorithm.init(posterior, jax.random.key(1), start)
+    state = begin(algorithm, posterior)
     step, total = 0, burn + ITERATIONS
     while True:
         status = algorithm.status(state)
@@ -192,14 +190,48 @@ def test_status_counts_steps_and_names_the_phase_of_the_next(case: Case, burn: i
 @all_cases
 def test_metrics_are_plain_finite_numbers(case: Case):
     algorithm, posterior = case.with_steps(ITERATIONS), case.problem().posterior
-    start = draw_start(posterior, jax.random.key(0), algorithm.nwalkers)
-    state = algorithm.init(posterior, jax.random.key(1), start)
+    state = begin(algorithm, posterior)
     for _ in range(2):
         metrics = algorithm.status(state).metrics
         assert json.loads(json.dumps(metrics)) == metrics
         assert np.all(np.isfinite(list(metrics.values())))
         state, _ = algorithm.advance(posterior, state, 10)
+    assert algorithm.status(state).metrics
+
+
+@chain_cases
+def test_an_acceptance_rate_is_among_the_metrics(case: Case):
+    algorithm, posterior = case.with_steps(ITERATIONS), case.problem().posterior
+    state, _ = next(chunks(algorithm, posterior, 20))
     assert 0 < algorithm.status(state).metrics["acceptance_rate"] <= 1
+
+
+@self_ending_cases
+def test_an_algorithm_that_ends_itself_tells_how_far_it_is(case: Case):
+    algorithm, posterior = case.with_steps(None), case.problem().posterior
+    state, step, fractions = begin(algorithm, posterior), 0, []
+    while not (status := algorithm.status(state)).done:
+        assert (status.step, status.total) == (step, None)
+        assert status.phase == SAMPLING and status.remaining > 0
+        fractions.append(status.fraction)
+        state, draws = algorithm.advance(posterior, state, 10)
+        assert 0 < len(draws.position) <= 10
+        step += len(draws.position)
+    assert fractions[0] == 0 and status.fraction == 1
+    assert np.all(np.diff(fractions) > 0)
+    # the work of a Gaussian problem is told to a tenth
+    expected = np.arange(len(fractions)) / len(fractions)
+    np.testing.assert_allclose(fractions, expected, atol=0.1)
+
+
+@self_ending_cases
+def test_an_algorithm_that_ends_itself_makes_no_more_steps_than_asked(case: Case):
+    algorithm, posterior = case.with_steps(12), case.problem().posterior
+    state = begin(algorithm, posterior)
+    assert algorithm.status(state).remaining == 12
+    state, _ = algorithm.advance(posterior, state, 12)
+    status = algorithm.status(state)
+    assert status.done and status.fraction == 1
 
 
 @ensemble_cases
@@ -217,16 +249,22 @@ def test_acceptance_rate_is_the_share_of_moves_that_were_accepted(case: Case):
 @all_cases
 def test_every_array_of_a_chunk_has_a_row_for_each_step(case: Case):
     algorithm, posterior = case.with_steps(ITERATIONS), case.problem().posterior
-    draws = next(chunks(algorithm, posterior, 7))
-    assert draws.position.shape == (7, algorithm.nwalkers, 2)
+    _, draws = next(chunks(algorithm, posterior, 7))
+    assert draws.position.shape == (7, case.points_per_step, 2)
     assert {"lp", "log_likelihood"} <= draws.stats.keys()
     for name, values in draws.stats.items():
         assert isinstance(values, np.ndarray), name
-        assert values.shape == (7, algorithm.nwalkers), name
+        assert values.shape == (7, case.points_per_step), name
         assert np.all(np.isfinite(values)), name
-    outcome = algorithm.finish(draws, None)
-    np.testing.assert_array_equal(outcome.position, draws.position)
-    assert_identical(outcome.stats, draws.stats)
+
+
+@chain_cases
+def test_the_draws_of_chains_are_the_outcome(case: Case):
+    algorithm, posterior = case.with_steps(ITERATIONS), case.problem().posterior
+    _, draws = next(chunks(algorithm, posterior, 7))
+    found = algorithm.finish(draws, None)
+    np.testing.assert_array_equal(found.position, draws.position)
+    assert_identical(found.stats, draws.stats)
 
 
 def on_disk(state, folder) -> dict[str, np.ndarray]:
@@ -240,8 +278,7 @@ def on_disk(state, folder) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("done", [0, 40, BURN, BURN + 30])
 def test_a_state_from_disk_goes_on_as_the_state_itself(case: Case, done: int, tmp_path):
     algorithm, posterior = case.with_steps(ITERATIONS), case.problem().posterior
-    start = draw_start(posterior, jax.random.key(0), algorithm.nwalkers)
-    state = algorithm.init(posterior, jax.random.key(1), start)
+    state, done = begin(algorithm, posterior), min(done, case.steps(ITERATIONS) - 20)
     while (step := algorithm.status(state).step) < done:
         n = min(done - step, algorithm.status(state).remaining)
         state, _ = algorithm.advance(posterior, state, n)
@@ -257,8 +294,7 @@ def test_a_state_from_disk_goes_on_as_the_state_itself(case: Case, done: int, tm
 @all_cases
 def test_a_state_of_something_else_is_refused(case: Case, tmp_path):
     algorithm, posterior = case.with_steps(ITERATIONS), case.problem().posterior
-    start = draw_start(posterior, jax.random.key(0), algorithm.nwalkers)
-    arrays = on_disk(algorithm.init(posterior, jax.random.key(1), start), tmp_path)
+    arrays = on_disk(begin(algorithm, posterior), tmp_path)
     template = algorithm.template(posterior)
     name = next(iter(arrays))
     with pytest.raises(ValueError, match="expected a state of"):
@@ -290,7 +326,7 @@ def result_of(case: Case, algorithm: Algorithm, history: History) -> Result:
     return Result(posterior, algorithm, history, seed=0, seconds=1.0, reason="stopped")
 
 
-@all_cases
+@chain_cases
 def test_the_loop_never_crosses_the_edge_of_the_warmup(case: Case):
     events, history = run_loop(case)
     made = history.unsaved()
@@ -318,13 +354,15 @@ def test_a_run_stopped_after_one_chunk_is_valid(case: Case):
     n = events[-1]["step"]
     assert 0 < n < ITERATIONS
     result = result_of(case, algorithm, history)
-    assert result.draws.shape == (n, algorithm.nwalkers, 2)
+    assert result.draws.shape[-1] == 2
+    if not case.ends_itself:
+        assert result.draws.shape[:2] == (n, algorithm.nwalkers)
     assert np.all(np.isfinite(result.draws))
-    assert result.log_likelihood == result.stats["log_likelihood"].max()
+    assert result.log_likelihood >= result.stats["log_likelihood"].max()
     assert result.verdict(), "so few draws are told"
 
 
-@all_cases
+@chain_cases
 def test_a_run_stopped_in_its_warmup_has_no_draws_and_says_so(case: Case):
     algorithm = case.with_steps(ITERATIONS)
     events, history = run_loop(case, algorithm, stop_at="Advanced")

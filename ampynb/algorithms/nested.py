@@ -1,0 +1,271 @@
+"""Nested sampling: blackjax's nested slice sampler in our own loop."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from blackjax.mcmc.slice import build_kernel as slice_kernel
+from blackjax.ns import from_mcmc, nss
+from jax.typing import ArrayLike
+
+from ampynb.algorithms.algorithm import (
+    SAMPLING,
+    Algorithm,
+    Draws,
+    Outcome,
+    Start,
+    Status,
+)
+from ampynb.algorithms.chunk import draws_from, repeat
+from ampynb.algorithms.nested_evidence import (
+    Evidence,
+    check_first_points,
+    check_options,
+    check_points,
+    counts_at_death,
+    evidence_after,
+    first_evidence,
+    nested_status,
+)
+from ampynb.algorithms.nested_outcome import live_draws, nested_outcome
+from ampynb.analysis.posterior import Posterior
+
+__all__ = ["Nested"]
+
+FEWEST_SLICES = 5
+INTERVAL = 3.0  # of a slice, in lengths of its direction, which are 2 sd
+MOST_SHRINKAGE = 100
+
+
+class Points(NamedTuple):
+    """Points of the unit cube by the names that blackjax knows, and their vectors."""
+
+    position: jax.Array
+    logdensity: jax.Array
+    loglikelihood: jax.Array
+    loglikelihood_birth: jax.Array
+    vector: jax.Array
+
+
+class NestedState(NamedTuple):
+    """Live points, the evidence so far, and the random key.
+
+    ``unborn`` points have died down to the likelihood ``contour``; the better ones that
+    replace them are counted as alive above it, after all that die at it.
+    """
+
+    key: jax.Array
+    step: jax.Array
+    live: Any
+    log_prior: jax.Array
+    contour: jax.Array
+    unborn: jax.Array
+    evidence: Evidence
+    evaluations: jax.Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nested(Algorithm):
+    """Nested slice sampling (Yallup, Kroupa and Handley 2026) in the unit cube.
+
+    Live points shrink towards the peak of the likelihood; those that die on the way
+    give the evidence and the posterior (Skilling 2006). A step replaces the worst of
+    them by slice sampling above the best of these, along directions that have the
+    covariance of the live points. The run ends by itself.
+
+    Parameters
+    ----------
+    nwalkers : int
+        Live points; the error of the log evidence goes as 1 / sqrt(nwalkers).
+    iterations : int, optional
+        Steps at most; as many as it takes by default.
+    share_replaced : float
+        Share of the live points that a step replaces.
+    slice_steps : int, optional
+        Slice-sampling steps from a live point to a new one; by default twice the
+        number of free parameters, and 5 at least. Raise it where runs disagree.
+    dlogz : float
+        The run ends when the live points would raise the log evidence by less.
+    """
+
+    nwalkers: int = 500
+    burn: int = 0
+    iterations: int | None = field(default=None, compare=False)
+    share_replaced: float = 0.1
+    slice_steps: int | None = None
+    dlogz: float = 0.01
+
+    name: ClassVar[str] = "nested"
+    takes_numpy: ClassVar[bool] = False
+    independent_chains: ClassVar[bool] = True
+    candidates_per_walker: ClassVar[int] = 0
+    draws_chains: ClassVar[bool] = False
+
+    def __post_init__(self):
+        check_options(self.burn, self.dlogz, self.share_replaced)
+        if self.slice_steps is not None and self.slice_steps < 1:
+            raise ValueError(
+                f"expected slice_steps of at least 1; got {self.slice_steps}; leave it "
+                "out for twice the number of parameters"
+            )
+
+    def check(self, posterior: Posterior) -> None:
+        """Raise for too few points, and priors that have no quantile function."""
+        check_points(posterior.model, self.nwalkers)
+
+    def init(self, posterior: Posterior, key: jax.Array, start: Start) -> NestedState:
+        """Return live points from the prior; the start plays no part."""
+        state = _init(posterior, key, self)
+        check_first_points(jax.device_get(state.live.particles.loglikelihood))
+        return state
+
+    def template(self, posterior: Posterior) -> NestedState:
+        """Return a state's structure."""
+        return jax.eval_shape(
+            functools.partial(_init, algorithm=self), posterior, jax.random.key(0)
+        )
+
+    def advance(
+        self, posterior: Posterior, state: NestedState, n: int
+    ) -> tuple[NestedState, Draws]:
+        """Make ``n`` steps, or as many as are left or one call can hold."""
+        before = int(state.step)
+        state, records = _advance(posterior, state, n, self)
+        return state, draws_from(records, int(state.step) - before, SAMPLING)
+
+    def status(self, state: NestedState) -> Status:
+        """Return how far the points are, with the evidence so far."""
+        step, evidence, evaluations = jax.device_get(
+            (state.step, state.evidence, state.evaluations)
+        )
+        return nested_status(
+            int(step), self.iterations, evidence, self.dlogz, int(evaluations)
+        )
+
+    def live(self, state: NestedState) -> Draws:
+        """Return the live points, the worst first."""
+        points, contour, unborn = state.live.particles, state.contour, state.unborn
+        return live_draws(
+            *jax.device_get((points.vector, points.loglikelihood, state.log_prior)),
+            *jax.device_get((contour, unborn)),
+        )
+
+    def finish(self, draws: Draws, live: Draws | None) -> Outcome:
+        """Return evidence, weighted draws, and draws of equal weight as one chain."""
+        return nested_outcome(draws, live, self.dlogz)
+
+    @property
+    def n_replaced(self) -> int:
+        """Number of points that a step replaces."""
+        return max(round(self.share_replaced * self.nwalkers), 1)
+
+
+def _kernel(posterior: Posterior, algorithm: Nested) -> Callable:
+    """Return blackjax's nested slice sampler, with an interval of our own."""
+    slice_step = nss.slice_constrained_step(
+        functools.partial(_point, posterior),
+        slice_kernel(_interval, max_shrinkage=MOST_SHRINKAGE),
+        nss.covariance_proposal,
+    )
+    return from_mcmc.build_kernel(
+        slice_step,
+        algorithm.slice_steps or max(2 * posterior.model.ndim, FEWEST_SLICES),
+        nss.live_covariance_factor,
+        algorithm.n_replaced,
+    )
+
+
+def _interval(
+    key: jax.Array, in_slice: Callable, width: float, max_expansions: int
+) -> tuple[jax.Array, jax.Array, jax.Array, Callable]:
+    """Return an interval around a point, at random, that is not stepped out.
+
+    Valid at any length (Neal 2003, section 4.1, with m = 1). As the scale is known from
+    the live points, one that is long enough takes less than half of the evaluations
+    that stepping out takes, and the likelihood is compiled once and not five times.
+    """
+    length = INTERVAL * width
+    left = -length * jax.random.uniform(key)
+    return left, left + length, jnp.zeros((), int), lambda t: jnp.asarray(True)
+
+
+def _point(
+    posterior: Posterior, u: jax.Array, loglikelihood_birth: ArrayLike = jnp.nan
+) -> Points:
+    """Return what is known of a point of the unit cube; outside it has no density."""
+    inside = jnp.all((u >= 0) & (u <= 1))
+    # The likelihood is not tried where the prior is not defined.
+    vector = posterior.model.prior_transform(jnp.where(inside, u, 0.5))
+    log_likelihood = posterior.log_likelihood(vector)
+    return Points(
+        position=u,
+        logdensity=jnp.where(inside, 0.0, -jnp.inf).astype(u.dtype),
+        loglikelihood=log_likelihood,
+        loglikelihood_birth=jnp.full_like(log_likelihood, loglikelihood_birth),
+        vector=vector,
+    )
+
+
+@functools.partial(jax.jit, static_argnames=("algorithm",))
+def _init(posterior: Posterior, key: jax.Array, algorithm: Nested) -> NestedState:
+    key, key_points = jax.random.split(key)
+    u = jax.random.uniform(key_points, (algorithm.nwalkers, posterior.model.ndim))
+    live: Any = nss.init(
+        u,
+        jax.vmap(functools.partial(_point, posterior)),
+        update_inner_kernel_params_fn=nss.live_covariance_factor,
+    )
+    points = live.particles
+    return NestedState(
+        key=key,
+        step=jnp.zeros((), int),
+        live=live,
+        log_prior=jax.vmap(posterior.log_prior)(points.vector),
+        contour=jnp.full((), -jnp.inf, points.loglikelihood.dtype),
+        unborn=jnp.zeros((), int),
+        evidence=first_evidence(points.loglikelihood),
+        evaluations=jnp.full((), algorithm.nwalkers, int),
+    )
+
+
+@functools.partial(jax.jit, static_argnames=("algorithm",))
+def _advance(
+    posterior: Posterior, state: NestedState, n: ArrayLike, algorithm: Nested
+) -> tuple[NestedState, dict[str, jax.Array]]:
+    kernel = _kernel(posterior, algorithm)
+    step = functools.partial(_step, posterior, kernel, algorithm.dlogz)
+    return repeat(step, state, n, lambda s: s.evidence.is_complete(algorithm.dlogz))
+
+
+def _step(
+    posterior: Posterior, kernel: Callable, dlogz: float, state: NestedState
+) -> tuple[NestedState, dict[str, jax.Array]]:
+    """Let the worst points die, and replace them."""
+    key, key_step = jax.random.split(state.key)
+    live, info = kernel(key_step, state.live)
+    dead: Any = info.particles
+    died, alive = dead.loglikelihood, live.particles.loglikelihood
+    nlive, ndim = live.particles.position.shape
+    counts = counts_at_death(died, nlive, state.contour, state.unborn)
+    record = {
+        "position": dead.vector,
+        "lp": jax.vmap(posterior.log_prior)(dead.vector) + died,
+        "log_likelihood": died,
+        "live_points": counts,
+    }
+    state = NestedState(
+        key=key,
+        step=state.step + 1,
+        live=live,
+        log_prior=jax.vmap(posterior.log_prior)(live.particles.vector),
+        contour=died[-1],
+        unborn=died.size + jnp.where(died[-1] == state.contour, state.unborn, 0),
+        evidence=evidence_after(state.evidence, died, counts, alive, ndim, dlogz),
+        evaluations=state.evaluations + jnp.sum(info.update_info.num_shrink),
+    )
+    return state, record
