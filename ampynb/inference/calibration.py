@@ -109,7 +109,7 @@ def calibrate(
     tested.check(simulations[0].vector)
     seeds = np.asarray(jax.random.bits(key_fits, (n,), np.uint32))
     study = Study(algorithm, simulations, left_out, seeds, draws, tested, seed)
-    run = Run(posterior, _fitting(study), History(), study.calibration)
+    run = Run(posterior, algorithm, _fitting(study), History(), study.calibration)
     renderers = renderers_for(progress, run)
     if progress in ("auto", True, "widget") and in_notebook():
         calibration: Any = run.drive_in_thread(renderers).wait()

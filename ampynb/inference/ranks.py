@@ -13,7 +13,7 @@ from ampynb.algorithms.algorithm import Algorithm, Outcome
 from ampynb.analysis.posterior import Posterior
 from ampynb.analysis.simulation import Simulation
 from ampynb.results.calibration import LOG_LIKELIHOOD
-from ampynb.results.diagnostics import live_ess
+from ampynb.results.diagnostics import live_ess, live_tau
 
 __all__ = ["Quantities", "RankedFit", "ranked"]
 
@@ -143,8 +143,10 @@ def _independent_draws(
     values: np.ndarray, outcome: Outcome, algorithm: Algorithm
 ) -> float:
     """Return the effective sample size of the slowest quantity."""
+    if algorithm.draws_chains and algorithm.independent_chains:
+        return float(np.fmin.reduce(live_ess(values)))
     if algorithm.draws_chains:
-        return live_ess(values, algorithm.independent_chains)
+        return values[..., 0].size / float(np.fmax.reduce(live_tau(values)))
     if not outcome.weighted:
         return float(values[..., 0].size)
     # Kish 1965: of draws with weights.
