@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import re
@@ -17,7 +18,7 @@ import numpyro.distributions as dist
 from ampynb.algorithms.algorithm import Algorithm
 from ampynb.analysis.analysis import Analysis
 from ampynb.inference.loop import Plan
-from ampynb.model.arrays import split
+from ampynb.model.arrays import attributes_of, is_array, is_ordinary_object, split
 from ampynb.model.model import Model
 from ampynb.model.parameter import describe_prior
 
@@ -107,28 +108,45 @@ def _algorithm_lines(algorithm: Algorithm) -> dict[str, str]:
 
 
 def _described(value: Any) -> str:
-    """Return a value in words, with a hash where they do not say all of it."""
+    """Return a value in words, and where they are many a hash of them."""
+    words = _words(value)
+    if len(words) <= LONGEST:
+        return words
+    return f"{words[:LONGEST]} {hashlib.sha256(words.encode()).hexdigest()[:12]}"
+
+
+def _words(value: Any, above: tuple[int, ...] = ()) -> str:
+    """Return all that a value is, in words that are the same in every process."""
+    inner = functools.partial(_words, above=(*above, id(value)))
     if isinstance(value, np.generic):
         value = value.item()
-    arrays, rest = split(value)
-    words = _words(value)
-    if arrays:
-        words = ", ".join(str(np.shape(array)) for array in arrays[:3])
-    elif len(words) <= LONGEST and not ADDRESS.search(repr(value)):
-        return words
-    return f"{words[:LONGEST]} {_digest(*arrays, words=ADDRESS.sub('', repr(rest)))}"
-
-
-def _words(value: Any) -> str:
-    """Return a value's own words, the same in every process."""
+    if id(value) in above:
+        return "..."
+    if is_array(value):
+        return f"{np.shape(value)} {_digest(value)}"
+    if isinstance(value, Model):
+        return repr(_model_lines(value))
+    if isinstance(value, dist.Distribution):
+        return f"{describe_prior(value)} {_digest(*_numbers(value))}"
+    if isinstance(value, np.ndarray | list | tuple):
+        return f"[{', '.join(map(inner, list(value)))}]"
     if isinstance(value, set | frozenset):
-        return f"{{{', '.join(sorted(map(_words, value)))}}}"
+        return f"{{{', '.join(sorted(map(inner, value)))}}}"
+    if isinstance(value, Mapping):
+        pairs = (f"{inner(name)}: {inner(each)}" for name, each in value.items())
+        return f"{{{', '.join(pairs)}}}"
+    if is_ordinary_object(value):
+        pairs = (f"{name}={inner(v)}" for name, v in attributes_of(value).items())
+        return f"{type(value).__qualname__}({', '.join(pairs)})"
+    children, structure = jax.tree_util.tree_flatten(value, lambda x: x is not value)
+    if not jax.tree_util.treedef_is_leaf(structure):  # one that the user has registered
+        return f"{ADDRESS.sub('', str(structure))} [{', '.join(map(inner, children))}]"
     return ADDRESS.sub("", repr(value))
 
 
-def _digest(*arrays: Any, words: str = "") -> str:
-    """Return a short hash of numbers, their types and their shapes, and of words."""
-    found = hashlib.sha256(words.encode())
+def _digest(*arrays: Any) -> str:
+    """Return a short hash of numbers, their types and their shapes."""
+    found = hashlib.sha256()
     for array in map(np.asarray, arrays):
         found.update(json.dumps([array.dtype.str, array.shape]).encode())
         found.update(np.ascontiguousarray(array).data)

@@ -16,7 +16,15 @@ from typing import Any
 import jax
 import numpy as np
 
-__all__ = ["Bundle", "is_array", "join", "register_component", "split"]
+__all__ = [
+    "Bundle",
+    "attributes_of",
+    "is_array",
+    "is_ordinary_object",
+    "join",
+    "register_component",
+    "split",
+]
 
 _PROTOCOL_SLOTS = ("__dict__", "__weakref__")
 _PLAIN = (type, FunctionType, BuiltinFunctionType, MethodType, ModuleType)
@@ -65,14 +73,6 @@ class _Static:
     def __hash__(self) -> int:
         return hash(self.key)
 
-    def __repr__(self) -> str:
-        """Return the value in full, and a set in an order that is always the same."""
-        if isinstance(self.value, np.ndarray):
-            return repr(self.key)
-        if isinstance(self.value, set | frozenset):
-            return repr(sorted(self.value, key=repr))
-        return repr(self.value)
-
 
 def _static_key(value: Any) -> tuple:
     if isinstance(value, np.ndarray):
@@ -97,7 +97,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _is_ordinary_object(value: Any) -> bool:
+def is_ordinary_object(value: Any) -> bool:
     """Whether ``value`` may be rebuilt from its attributes alone."""
     kind = type(value)
     return (
@@ -115,7 +115,7 @@ def _slots(kind: type) -> list[str]:
     return [name for one in named for name in one if name not in _PROTOCOL_SLOTS]
 
 
-def _attributes(value: Any) -> dict[str, Any]:
+def attributes_of(value: Any) -> dict[str, Any]:
     """Return an object's attributes, those in slots among them."""
     in_slots = {n: getattr(value, n) for n in _slots(type(value)) if hasattr(value, n)}
     return {**in_slots, **getattr(value, "__dict__", {})}
@@ -146,7 +146,7 @@ def _split(value: Any, leaves: list, numbers: bool, above: tuple[int, ...]) -> A
     if not jax.tree_util.treedef_is_leaf(structure):
         below = (_split(child, leaves, numbers, above) for child in children)
         return _Tree(structure, tuple(below))
-    if _is_ordinary_object(value) and id(value) not in above:
+    if is_ordinary_object(value) and id(value) not in above:
         return split_object(value, leaves, lambda _: numbers, (*above, id(value)))
     return _Static(value)
 
@@ -158,7 +158,7 @@ def split_object(
     above: tuple[int, ...] = (),
 ) -> _Object:
     """Split the attributes of one object; ``numbers(name)`` as in `split`."""
-    attributes = _attributes(value)
+    attributes = attributes_of(value)
     children = (
         _split(attribute, leaves, numbers(name), above)
         for name, attribute in attributes.items()
