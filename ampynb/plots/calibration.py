@@ -77,7 +77,7 @@ def _draw_histogram(axes: Any, ranks: np.ndarray, n_ranks: int, colour: str) -> 
     bins = int(np.clip(n // RANKS_PER_BIN, 1, min(MOST_BINS, n_ranks)))
     edges = np.round(np.linspace(0, n_ranks, bins + 1))
     share = np.diff(edges) / n_ranks
-    counts = np.histogram(ranks, edges - 0.5)[0]
+    counts = np.histogram(ranks, edges)[0]
     tails = (1 - BAND_MASS) / 2, (1 + BAND_MASS) / 2
     low, high = (binom.ppf(tail, n, share) / (n * share) for tail in tails)
     axes.stairs(high, edges, baseline=low, fill=True, color=BAND, lw=0)

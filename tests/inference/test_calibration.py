@@ -247,18 +247,19 @@ def test_a_model_that_is_defined_nowhere_is_told():
 
 
 class Watcher:
-    """Keeps the events, and interrupts when so many fits are done."""
+    """Keeps the events, and interrupts once, after so many fits or steps."""
 
-    def __init__(self, interrupt_at: float = np.inf):
+    def __init__(self, fits: float = np.inf, steps: float = np.inf):
         self.events: list[Event] = []
-        self._interrupt_at = interrupt_at
+        self._fits, self._steps = fits, steps
 
     def show(self, event: Event) -> None:
         self.events.append(event)
-        done = isinstance(event, Advanced) and event.metrics["fits_done"]
-        if done >= self._interrupt_at:
+        if not isinstance(event, Advanced):
+            return
+        if event.metrics["fits_done"] >= self._fits or event.step >= self._steps:
             signal.raise_signal(signal.SIGINT)
-            self._interrupt_at = np.inf
+            self._fits = self._steps = np.inf
 
 
 @pytest.mark.parametrize(
@@ -281,21 +282,28 @@ def test_the_way_is_told_as_one_run(sampler: Any, n: int):
 
 def test_an_interrupt_keeps_the_fits_that_are_done():
     whole = calibrate(line_problem(), FAST, n=20)
-    part = calibrate(line_problem(), FAST, n=20, progress=Watcher(interrupt_at=6))
+    part = calibrate(line_problem(), FAST, n=20, progress=Watcher(fits=6))
     assert (part.reason, len(part), part.asked_for) == ("stopped", 6, 20)
     np.testing.assert_array_equal(part.ranks, whole.ranks[:6])
     np.testing.assert_array_equal(part.truths, whole.truths[:6])
     assert part.verdict()[-1] == "stopped after 6 of 20 fits"
 
 
+def test_an_interrupt_amid_fits_that_are_made_together_leaves_these_out():
+    found = calibrate(line_problem(), EXACT, progress=Watcher(steps=101))
+    assert (found.reason, len(found)) == ("stopped", 29)  # of seven groups one
+    whole = calibrate(line_problem(), EXACT)
+    np.testing.assert_array_equal(found.ranks, whole.ranks[:29])
+
+
 def test_an_interrupt_at_the_last_fit_leaves_nothing_undone():
-    watcher = Watcher(interrupt_at=20)
+    watcher = Watcher(fits=20)
     found = calibrate(line_problem(), FAST, n=20, progress=watcher)
     assert (found.reason, len(found)) == ("completed", 20)
 
 
 def test_an_interrupt_before_the_first_fit_leaves_an_empty_calibration():
-    found = calibrate(line_problem(), EXACT, progress=Watcher(interrupt_at=0))
+    found = calibrate(line_problem(), EXACT, progress=Watcher(fits=0))
     assert (len(found), found.reason) == (0, "stopped")
     assert not found.is_calibrated
     assert "no fit was finished" in found.verdict()[0] and repr(found)
