@@ -34,11 +34,8 @@ def test_a_batch_computes_what_each_posterior_does():
 
 def test_a_batch_holds_once_what_is_shared():
     leaves = jax.tree_util.tree_leaves(PosteriorBatch(lines(5)))
-    assert sorted(np.shape(leaf) for leaf in leaves if np.ndim(leaf)) == [
-        (5, 20),
-        (20,),
-        (20,),
-    ]
+    of_data = sorted(np.shape(leaf) for leaf in leaves if 20 in np.shape(leaf))
+    assert of_data == [(5, 20), (20,), (20,)]
 
 
 def test_a_batch_travels_through_compiled_code():
