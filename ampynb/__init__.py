@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ampynb.algorithms.nested import Nested
     from ampynb.analysis.analysis import Analysis
     from ampynb.analysis.fit import GaussianFit, PoissonFit, StudentTFit
+    from ampynb.analysis.joint import JointAnalysis, JointFit
     from ampynb.analysis.panel import Panel
     from ampynb.analysis.posterior import Posterior
     from ampynb.inference.calibration import calibrate
@@ -44,6 +45,8 @@ _HOMES = {
     "HMC": "algorithms.hmc",
     "InferenceEngine": "inference.engine",
     "Instance": "model.instance",
+    "JointAnalysis": "analysis.joint",
+    "JointFit": "analysis.joint",
     "Model": "model.model",
     "NUTS": "algorithms.hmc",
     "Nested": "algorithms.nested",
@@ -77,6 +80,8 @@ __all__ = [
     "GaussianFit",
     "InferenceEngine",
     "Instance",
+    "JointAnalysis",
+    "JointFit",
     "Model",
     "Nested",
     "Panel",

@@ -71,8 +71,8 @@ class Analysis:
         """Return the log likelihood of one instance, a scalar."""
         return self.fit_from(instance).log_likelihood
 
-    def panel(self) -> Panel:
-        """Return how the fit is drawn; by default against the attribute ``x``."""
+    def panel(self) -> Any:
+        """Return how the fit is drawn, a `Panel`; by default against ``self.x``."""
         x = getattr(self, "x", None)
         return Panel(x=x, xlabel="x" if x is not None else "index", ylabel="data")
 

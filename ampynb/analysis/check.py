@@ -10,16 +10,9 @@ import numpy as np
 
 from ampynb.analysis.posterior import Posterior
 from ampynb.model.arrays import is_array
+from ampynb.model.function import is_numpy_code
 
 __all__ = ["check_likelihood"]
-
-_NEEDS_NUMBERS = (
-    jax.errors.ConcretizationTypeError,
-    jax.errors.TracerArrayConversionError,
-    jax.errors.TracerBoolConversionError,
-    jax.errors.TracerIntegerConversionError,
-    jax.errors.NonConcreteBooleanIndexError,
-)
 
 
 def check_likelihood(posterior: Posterior) -> None:
@@ -47,7 +40,7 @@ def check_likelihood(posterior: Posterior) -> None:
     except _Misuse as error:
         raise TypeError(str(error)) from None
     except Exception as error:
-        if _is_numpy_code(error):
+        if is_numpy_code(error):
             raise TypeError(
                 "expected a likelihood written in JAX; got code that turns traced "
                 f"values into Python or NumPy ones ({_first_line(error)}); use "
@@ -79,15 +72,6 @@ def _number(posterior: Posterior, vector: Any) -> Any:
             f"{type(value).__qualname__}; return jnp.sum(...) or fit.log_likelihood"
         )
     return jnp.asarray(value) if posterior.analysis.use_jax else value
-
-
-def _is_numpy_code(error: BaseException | None) -> bool:
-    """Whether code asked a traced value for its number, perhaps through NumPy."""
-    while error is not None:
-        if isinstance(error, _NEEDS_NUMBERS):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 def _first_line(error: Exception) -> str:

@@ -45,10 +45,22 @@ class Posterior:
         return self.model.log_prior(vector)
 
     def log_likelihood(self, vector: Any) -> Any:
-        """Return the log likelihood; -inf where it is not finite."""
-        value = self.raw_log_likelihood(vector)
+        """Return the log likelihood; -inf where it is not finite.
+
+        It is -inf too where an assertion of the model does not hold, and in NumPy not
+        called there. So whatever samples the unit cube finds the evidence of the
+        priors as they are, cut and not normalised again; divided by
+        `Model.allowed_fraction` it is that of the normalised prior.
+        """
+        asserts = bool(self.model.assertions)
         if self.analysis.use_jax:
-            return jnp.where(jnp.isfinite(value), value, -jnp.inf)
+            value = self.raw_log_likelihood(vector)
+            usable = jnp.isfinite(value)
+            usable = usable & self.model.allows(vector) if asserts else usable
+            return jnp.where(usable, value, -jnp.inf)
+        if asserts and not self.model.allows(vector):
+            return -np.inf
+        value = self.raw_log_likelihood(vector)
         return value if np.isfinite(value) else -np.inf
 
     def raw_log_likelihood(self, vector: Any) -> Any:
@@ -76,7 +88,7 @@ class Posterior:
         vector = self.model.constrain(z)
         return self.log_posterior(vector) + self.model.log_jacobian(z)
 
-    def log_likelihood_cube(self, u: jax.Array) -> jax.Array:
+    def log_likelihood_cube(self, u: Any) -> Any:
         """Return the log likelihood at a point of the unit cube."""
         return self.log_likelihood(self.model.prior_transform(u))
 

@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
@@ -19,8 +18,9 @@ from ampynb.algorithms.algorithm import Algorithm
 from ampynb.analysis.analysis import Analysis
 from ampynb.inference.loop import Plan
 from ampynb.model.arrays import attributes_of, is_array, is_ordinary_object, split
+from ampynb.model.function import Function
 from ampynb.model.model import Model
-from ampynb.model.parameter import describe_prior
+from ampynb.model.parameter import describe_prior, numbers_in
 
 __all__ = ["differences", "fingerprint"]
 
@@ -37,11 +37,16 @@ def fingerprint(plan: Plan) -> Fingerprint:
     -----
     Of the analysis, its attributes: arrays by a hash of their content, all else by
     its words. Private attributes count only where they hold arrays: what else they
-    hold are counters and caches. Code is not compared; whoever continues a run
-    compares what it gives at a draw.
+    hold are counters and caches. Its code is not compared; whoever continues a run
+    compares what it gives at a draw. Functions of the model are compared by what
+    they compute.
     """
     return {
         "parameter": _model_lines(plan.posterior.model),
+        "assertion": {
+            name: f"the function {function.digest}"
+            for name, function in plan.posterior.model.assertions.items()
+        },
         "data": _data_lines(plan.posterior.analysis),
         "algorithm": _algorithm_lines(plan.algorithm),
         "run": {
@@ -74,18 +79,10 @@ def _model_lines(model: Model) -> dict[str, str]:
 def _row_text(row: Any, given: Any) -> str:
     if row.source is not None:
         return f"tied to {row.source}"
-    return f"{row.kind} {describe_prior(given)} {_digest(*_numbers(given))}"
-
-
-def _numbers(given: Any) -> list:
-    """Return the numbers in a prior or a value, in an order that is always the same.
-
-    numpyro's own order is that of a set, which differs from process to process.
-    """
-    if not isinstance(given, dist.Distribution):
-        return jax.tree_util.tree_leaves(given)
-    names = sorted(type(given).gather_pytree_data_fields())
-    return [number for name in names for number in _numbers(given.__dict__.get(name))]
+    if isinstance(given, Function):
+        # What it computes, and not how it is written, which may differ in spaces.
+        return f"{row.kind} by the function {given.digest}"
+    return f"{row.kind} {describe_prior(given)} {_digest(*numbers_in(given))}"
 
 
 def _data_lines(analysis: Analysis) -> dict[str, str]:
@@ -127,7 +124,7 @@ def _words(value: Any, above: tuple[int, ...] = ()) -> str:
     if isinstance(value, Model):
         return repr(_model_lines(value))
     if isinstance(value, dist.Distribution):
-        return f"{describe_prior(value)} {_digest(*_numbers(value))}"
+        return f"{describe_prior(value)} {_digest(*numbers_in(value))}"
     if isinstance(value, np.ndarray | list | tuple):
         return f"[{', '.join(map(inner, list(value)))}]"
     if isinstance(value, set | frozenset):

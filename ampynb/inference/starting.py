@@ -15,6 +15,7 @@ from ampynb.results.result import Result
 __all__ = ["start_from"]
 
 SCATTER = 0.02  # of the prior's standard deviation, in unconstrained coordinates
+HALVINGS = 30  # of the distance of a walker at which an assertion does not hold
 
 
 def start_from(start: Any, model: Model, nwalkers: int, seed: int) -> Start | None:
@@ -78,11 +79,26 @@ def _check_inside(position: np.ndarray, model: Model) -> None:
             "expected a start inside the priors' bounds; got "
             f"{model.names[element]}={value:.6g}; move it inside"
         )
+    for walker in position:
+        violated = model.violated(walker)
+        if violated:
+            raise ValueError(
+                "expected a start at which every assertion of the model holds; got "
+                f"one at which {' and '.join(map(repr, violated))} does not; move it"
+            )
 
 
 def _ball(vector: np.ndarray, model: Model, nwalkers: int, seed: int) -> np.ndarray:
     centre = np.asarray(model.unconstrain(vector))
     low, high = (np.asarray(model.unconstrain(v)) for v in model.prior_interval(0.68).T)
+    # Quantiles of a prior that depends on others may be outside it at these' own.
+    width = np.where(np.isfinite(high - low), (high - low) / 2, 1.0)
     normal = np.random.default_rng(seed).normal(size=(nwalkers, model.ndim))
-    z = centre + SCATTER * (high - low) / 2 * normal
-    return np.asarray(jax.vmap(model.constrain)(z))
+    offset = SCATTER * width * normal
+    for _ in range(HALVINGS):
+        ball = np.asarray(jax.vmap(model.constrain)(centre + offset))
+        outside = ~np.asarray(jax.vmap(model.allows)(ball))
+        if not outside.any():
+            break
+        offset[outside] /= 2
+    return ball

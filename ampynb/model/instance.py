@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
@@ -10,7 +10,10 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
-__all__ = ["Instance", "read"]
+__all__ = ["Instance", "nested", "read"]
+
+
+_MISSING = object()
 
 
 @jax.tree_util.register_pytree_with_keys_class
@@ -80,10 +83,39 @@ class Instance:
 
 
 def read(instance: Any, name: str) -> Any:
-    """Return the attribute of ``instance`` that a dotted name stands for."""
+    """Return the part of ``instance`` that a dotted name stands for."""
     for part in name.split("."):
-        instance = getattr(instance, part)
+        if isinstance(instance, list | tuple) and part.isdigit():
+            position = int(part)
+            known = position < len(instance)
+            instance = instance[position] if known else _MISSING
+        elif isinstance(instance, dict):
+            instance = instance.get(part, _MISSING)
+        else:
+            instance = getattr(instance, part)
+        if instance is _MISSING:
+            raise AttributeError(
+                f"expected an instance with {name!r}; got none with {part!r}; give "
+                "each parameter of the model a value"
+            )
     return instance
+
+
+def nested(values: Mapping[str, Any]) -> Instance:
+    """Return values by dotted name as an instance of instances."""
+    tree: dict[str, Any] = {}
+    for name, value in values.items():
+        first, _, rest = name.partition(".")
+        if rest:
+            tree.setdefault(first, {})[rest] = value
+        else:
+            tree[first] = value
+    return Instance(
+        **{
+            name: nested(part) if isinstance(part, dict) else part
+            for name, part in tree.items()
+        }
+    )
 
 
 def _short(value: Any) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
-from html import escape
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -12,12 +11,34 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 from jax.typing import ArrayLike
-from numpyro.distributions.transforms import Transform, biject_to
 
-from ampynb.model.instance import Instance, read
-from ampynb.model.parameter import Collection, Parameter, describe_prior
-from ampynb.model.quantile import bounds, central_interval, has_quantile, quantile
-from ampynb.model.table import Node, Row, Tie, lay_out, nodes_from, suggest
+from ampynb.model import coordinates
+from ampynb.model.changes import (
+    check_shapes,
+    remade_tree,
+    with_assertions,
+    with_given,
+    with_ties,
+)
+from ampynb.model.coordinates import Block, blocks_from, read_vector
+from ampynb.model.draws import (
+    allowed_fraction,
+    bounds_of,
+    draw_allowed,
+    interval_of,
+)
+from ampynb.model.function import Function
+from ampynb.model.instance import read
+from ampynb.model.parameter import Collection, Parameter
+from ampynb.model.table import (
+    Row,
+    Structure,
+    assertions_of,
+    lay_out,
+    suggest,
+)
+from ampynb.model.tree import Node, build, nodes_from
+from ampynb.model.views import as_html, as_text
 
 __all__ = ["Model"]
 
@@ -29,7 +50,7 @@ class Model:
     Every map is for one point, in pure JAX, and can be batched with `jax.vmap`:
     the *instance* that users' code sees, the flat *vector* in model units, the
     unconstrained *z* of gradient methods and the unit cube *u* of nested sampling.
-    The vector's order is the order of declaration.
+    The vector's order is the order of declaration, whatever is exchanged later.
 
     Parameters
     ----------
@@ -39,7 +60,11 @@ class Model:
         attributes of an `Instance`.
     **entries
         By name: a numpyro distribution or a `Parameter` (free), a number or an array
-        (fixed), another `Model` or a `Collection` (nested, with dotted names).
+        (fixed), another `Model` or a `Collection` (nested, with dotted names), a
+        tuple, a list or a dictionary of all these; or a function of the other values,
+        which gives a number (derived) or a prior that depends on them (free). A
+        function sees the values of the model that it is written in, by name: those
+        with a prior or a value of their own, and what functions above it give.
 
     Examples
     --------
@@ -47,6 +72,16 @@ class Model:
     >>> model = Model(slope=dist.Normal(0, 10), intercept=dist.Uniform(-5, 5), x0=0.1)
     >>> model.names
     ['slope', 'intercept']
+    >>> Model(
+    ...     low=dist.Uniform(0, 10),
+    ...     high=lambda m: dist.Uniform(m.low, 10),
+    ...     middle=lambda m: (m.low + m.high) / 2,
+    ... )
+    Model with 2 free parameters
+    name    kind     prior or value         unit
+    low     free     Uniform(low=0, high=10)
+    high    free     dist.Uniform(m.low, 10)
+    middle  derived  = (m.low + m.high) / 2
     """
 
     def __init__(
@@ -57,20 +92,18 @@ class Model:
         self._set(nodes_from(component, entries))
 
     def _set(self, tree: Node) -> Model:
-        self._tree = tree
-        self.rows: tuple[Row, ...] = lay_out(tree)
+        self.rows, functions = lay_out(tree)
         entries = dict(tree.walk())
-        self._priors = tuple(
-            entries[row.name].prior if row.kind == "free" else None for row in self.rows
-        )
-        self._values = tuple(
-            entries[row.name].prior if row.kind == "fixed" else None
-            for row in self.rows
-        )
-        for row, prior in self._free():
-            _check_dimension(row, prior)
-        kinds = {row.name: row.kind for row in self.rows}
-        self._structure = (tree.with_entries(kinds), self.rows)
+        own = {n: e.prior for n, e in entries.items() if isinstance(e, Parameter)}
+        given: dict[str, Any] = {**own, **functions}
+        free = [row for row in self.rows if row.kind == "free"]
+        self.blocks = blocks_from(free, given)
+        self._values = {r.name: given[r.name] for r in self.rows if r.kind == "fixed"}
+        self._derived = {n: f for n, f in functions.items() if not f.gives_prior}
+        self.assertions = assertions_of(tree, self.rows)
+        self.tree = tree
+        blocks = tuple(block.rows for block in self.blocks)
+        self._structure = Structure(tree, self.rows, blocks)
         return self
 
     @classmethod
@@ -83,66 +116,105 @@ class Model:
             "ampynb.Model(name=prior, ...)"
         )
 
-    def _free(self) -> list[tuple[Row, dist.Distribution]]:
-        pairs = zip(self.rows, self._priors, strict=True)
-        return [(row, prior) for row, prior in pairs if prior is not None]
-
     # The pytree: priors' parameters and fixed values are leaves, names are structure.
 
-    def tree_flatten(self) -> tuple[tuple, tuple]:
-        """Return priors and fixed values as children, the structure as auxiliary."""
-        return (self._priors, self._values), self._structure
+    def tree_flatten(self) -> tuple[tuple, Structure]:
+        """Return priors, values and functions as children, the rest as auxiliary."""
+        priors = [block.prior for block in self.blocks]
+        return (priors, self._values, self._derived, self.assertions), self._structure
 
     @classmethod
-    def tree_unflatten(cls, structure: tuple, children: tuple) -> Model:
+    def tree_unflatten(cls, structure: Structure, children: tuple) -> Model:
         """Rebuild a model from `tree_flatten`'s parts, for use in compiled code."""
         model = object.__new__(cls)
         model._structure = structure
-        model._tree, model.rows = structure
-        model._priors, model._values = children
+        model.rows = structure.rows
+        priors, model._values, model._derived, model.assertions = children
+        model.blocks = tuple(map(Block, structure.blocks, priors))
         return model
+
+    def __reduce__(self) -> tuple:
+        return _model_from, (self.tree,)
+
+    @functools.cached_property
+    def tree(self) -> Node:
+        """What users wrote, as a tree; remade where JAX has rebuilt the model."""
+        return remade_tree(self, self._structure.tree)
 
     # The table
 
     @property
     def ndim(self) -> int:
         """Length of the vector: the number of free elements."""
-        return sum(row.size for row, _ in self._free())
+        return sum(row.size for row, _ in self.free())
 
     @property
     def names(self) -> list[str]:
         """One name for each element of the vector."""
-        return [name for row, _ in self._free() for name in row.element_names()]
+        return [name for row, _ in self.free() for name in row.element_names()]
 
     @property
     def labels(self) -> list[str]:
         """One LaTeX label, or the name, for each element of the vector."""
-        return [label for row, _ in self._free() for label in row.element_labels()]
+        return [label for row, _ in self.free() for label in row.element_labels()]
 
     @property
     def units(self) -> list[str]:
         """One unit for each element of the vector; empty where there is none."""
-        return [row.unit for row, _ in self._free() for _ in range(row.size)]
+        return [row.unit for row, _ in self.free() for _ in range(row.size)]
 
     @property
     def bounds(self) -> np.ndarray:
-        """Edges of the priors' support, (ndim, 2); infinite where it is open."""
-        return self._by_element(bounds)
+        """Edges of the priors' support, (ndim, 2).
+
+        Infinite where it is open, or where they depend on other parameters.
+        """
+        return bounds_of(self)
 
     def prior_interval(self, mass: float = 0.99) -> np.ndarray:
-        """Return the central interval of each element's prior, (ndim, 2)."""
-        return self._by_element(functools.partial(central_interval, mass=mass))
+        """Return the central interval of each element's prior, (ndim, 2).
 
-    def _by_element(self, edges: Any) -> np.ndarray:
-        pairs = [np.stack([np.ravel(e) for e in edges(p)], 1) for _, p in self._free()]
-        return np.concatenate(pairs) if pairs else np.zeros((0, 2))
+        Assertions aside. Of a prior that depends on other parameters, it is that of
+        20,001 seeded draws of all of them.
+        """
+        return interval_of(self, mass)
 
     def prior_of(self, name: str) -> dist.Distribution:
-        """Return the prior of the free parameter ``name``, its element index aside."""
-        for row, prior in self._free():
+        """Return the prior of the free parameter ``name``, its element index aside.
+
+        One that depends on other parameters is that at their prior medians.
+        """
+        for row, prior in self.free():
             if name in (row.name, *row.element_names()):
+                if isinstance(prior, Function):
+                    medians = self.prior_interval(0.0)[:, 0]
+                    return prior.at(read_vector(self, medians))
                 return prior
-        raise ValueError(suggest(name, [row.name for row, _ in self._free()]))
+        raise ValueError(suggest(name, [row.name for row, _ in self.free()]))
+
+    def entry(self, name: str) -> tuple[Row, Any]:
+        """Return a row of the table with its prior, value or function."""
+        return self._by_name[name]
+
+    def entries(self) -> Iterator[tuple[Row, Any]]:
+        """Yield each row of the table with its prior, value or function.
+
+        The last is None where the row is tied.
+        """
+        return iter(self._by_name.values())
+
+    @functools.cached_property
+    def _by_name(self) -> dict[str, tuple[Row, Any]]:
+        given = {**self._values, **self._derived} | {
+            row.name: block.prior_of(i)
+            for block in self.blocks
+            for i, row in enumerate(block.rows)
+        }
+        return {row.name: (row, given.get(row.name)) for row in self.rows}
+
+    def free(self) -> list[tuple[Row, Any]]:
+        """Return the rows of the vector, each with its prior or its function."""
+        return [(row, given) for row, given in self.entries() if row.kind == "free"]
 
     # Instance <-> vector
 
@@ -158,17 +230,9 @@ class Model:
         The component, or an `Instance`; NumPy in, NumPy out.
         """
         self._check_shape(vector)
-        values = {}
-        for row, fixed in zip(self.rows, self._values, strict=True):
-            if row.kind == "free":
-                part = vector[row.span]
-                values[row.name] = part.reshape(row.shape) if row.shape else part[0]
-            elif row.kind == "fixed":
-                values[row.name] = fixed
-        for row in self.rows:
-            if row.source is not None:
-                values[row.name] = values[row.source]
-        return _build(self._tree, values, "")
+        value = read_vector(self, vector)
+        values = {row.name: value(row.name) for row in self.rows}
+        return build(self._structure.tree, values)
 
     def _check_shape(self, point: Any) -> None:
         if np.shape(point) != (self.ndim,):
@@ -185,7 +249,7 @@ class Model:
 
     def vector_from_instance(self, instance: Any) -> jax.Array:
         """Return the vector, (ndim,) [model units], that an instance stands for."""
-        parts = [jnp.ravel(read(instance, row.name)) for row, _ in self._free()]
+        parts = [jnp.ravel(read(instance, row.name)) for row, _ in self.free()]
         return jnp.concatenate(parts) if parts else jnp.zeros(0)
 
     def instance_from_prior_medians(self) -> Any:
@@ -196,74 +260,75 @@ class Model:
 
     def constrain(self, z: ArrayLike) -> jax.Array:
         """Map unconstrained ``z``, (ndim,), to the vector, (ndim,) [model units]."""
-        z = self._checked(z)
-        parts = [
-            jnp.ravel(_transform(prior)(z[row.span].reshape(row.shape)))
-            for row, prior in self._free()
-        ]
-        return jnp.concatenate(parts) if parts else jnp.zeros(0)
+        return coordinates.constrain(self, self._checked(z))
 
     def unconstrain(self, vector: ArrayLike) -> jax.Array:
         """Map the vector, (ndim,) [model units], to unconstrained ``z``, (ndim,)."""
-        vector = self._checked(vector)
-        parts = [
-            jnp.ravel(_transform(prior).inv(vector[row.span].reshape(row.shape)))
-            for row, prior in self._free()
-        ]
-        return jnp.concatenate(parts) if parts else jnp.zeros(0)
+        return coordinates.unconstrain(self, self._checked(vector))
 
     def log_jacobian(self, z: ArrayLike) -> jax.Array:
         """Return ln of the absolute determinant of d vector / d z at ``z``."""
-        z, total = self._checked(z), jnp.zeros(())
-        for row, prior in self._free():
-            part = z[row.span].reshape(row.shape)
-            transform = _transform(prior)
-            total += jnp.sum(transform.log_abs_det_jacobian(part, transform(part)))
-        return total
+        return coordinates.log_jacobian(self, self._checked(z))
 
     # Priors
 
     def log_prior(self, vector: ArrayLike) -> jax.Array:
-        """Return the normalised log prior density; -inf outside the support."""
-        vector = self._checked(vector)
-        total = jnp.zeros(())
-        for row, prior in self._free():
-            value = vector[row.span].reshape(row.shape)
-            support: Any = prior.support
-            inside = jnp.asarray(support(value))
-            # Outside, a density may be NaN and would spoil the gradient inside.
-            safe = _transform(prior)(jnp.zeros(row.shape))
-            event = (1,) * (jnp.ndim(value) - jnp.ndim(inside))
-            value = jnp.where(jnp.reshape(inside, inside.shape + event), value, safe)
-            total += jnp.sum(jnp.where(inside, prior.log_prob(value), -jnp.inf))
-        return total
+        """Return the log prior density; -inf outside the support.
+
+        It is -inf too where an assertion does not hold, and elsewhere the sum of the
+        priors' normalised densities: with assertions its integral is
+        `allowed_fraction`, and not 1.
+        """
+        return coordinates.log_density(self, self._checked(vector))
+
+    def allows(self, vector: ArrayLike) -> jax.Array:
+        """Return whether every assertion holds at a vector; True without any."""
+        return coordinates.allows(self, self._checked(vector))
+
+    def violated(self, vector: ArrayLike) -> list[str]:
+        """Return the names of the assertions that do not hold at a vector."""
+        value = read_vector(self, np.asarray(self._checked(vector)))
+        items = self.assertions.items()
+        return [name for name, assertion in items if not np.all(assertion.at(value))]
+
+    def allowed_fraction(self, key: jax.Array, n: int = 100_000) -> tuple[float, float]:
+        """Return the share of the priors' mass at which the assertions hold.
+
+        An evidence of the prior as `log_prior` has it, divided by this share, is that
+        of the normalised prior.
+
+        Returns
+        -------
+        share, error : float
+            From ``n`` draws, with its standard error.
+        """
+        return allowed_fraction(self, key, n)
 
     def sample_prior(self, key: jax.Array, n: int) -> jax.Array:
-        """Draw ``n`` vectors from the prior, (n, ndim) [model units]."""
-        return _sample_prior(self, key, n)
+        """Draw ``n`` vectors from the prior, (n, ndim) [model units].
+
+        Only where every assertion holds.
+
+        Raises
+        ------
+        ValueError
+            Where they hold at less than about one draw in a thousand. In compiled
+            code, which cannot raise, the draws that are missing are NaN.
+        """
+        return draw_allowed(self, key, n)
 
     def prior_transform(self, u: ArrayLike) -> jax.Array:
         """Map the unit cube, (ndim,), to the vector, (ndim,) [model units].
+
+        Assertions aside: where they do not hold, `Posterior.log_likelihood` is
+        -inf.
 
         Raises
         ------
         ValueError
             Where numpyro has no quantile function for a prior; it names each.
         """
-        missing = [row.name for row, prior in self._free() if not has_quantile(prior)]
-        if missing:
-            raise ValueError(
-                "expected priors with a quantile function; numpyro has none for "
-                f"{', '.join(missing)}; use for instance Uniform, Normal, "
-                "TruncatedNormal, LogUniform or LogNormal, or a sampler that does not "
-                "need the unit cube"
-            )
-        u = self._checked(u)
-        parts = [
-            jnp.ravel(quantile(prior, u[row.span].reshape(row.shape)))
-            for row, prior in self._free()
-        ]
-        return jnp.concatenate(parts) if parts else jnp.zeros(0)
+        return coordinates.prior_transform(self, self._checked(u))
 
     # New models from this one
 
@@ -272,11 +337,7 @@ class Model:
 
         Dotted names go into a dictionary: ``fix({"lens.theta_E": 1.2})``.
         """
-        changes = {
-            name: self._like(name, value)
-            for name, value in {**(names or {}), **by_name}.items()
-        }
-        return self._with(changes)
+        return _model_from(with_given(self, {**(names or {}), **by_name}))
 
     def with_priors(
         self, names: Mapping[str, Any] | None = None, /, **by_name: Any
@@ -284,112 +345,43 @@ class Model:
         """Return a model with new priors: ``with_priors(slope=dist.Normal(2, 1))``."""
         return self.fix(names, **by_name)
 
-    def tie(self, names: Mapping[str, str] | None = None, /, **by_name: str) -> Model:
-        """Return a model in which parameters take others' values: ``tie(b="a")``."""
-        changes = {
-            name: Tie(source, self._like(name, 0.0))
-            for name, source in {**(names or {}), **by_name}.items()
-        }
-        shapes = {row.name: row.shape for row in self.rows}
-        for name, source in {**(names or {}), **by_name}.items():
-            if shapes.get(source, shapes[name]) != shapes[name]:
-                raise ValueError(
-                    f"expected {name!r}, of shape {shapes[name]}, tied to a parameter "
-                    f"of its shape; got {source!r}, of shape {shapes[source]}"
-                )
-        return self._with(changes)
+    def tie(
+        self, names: Mapping[str, str | Callable] | None = None, /, **by_name: Any
+    ) -> Model:
+        """Return a model in which parameters take others' values: ``tie(b="a")``.
 
-    def _like(self, name: str, prior: Any) -> Parameter:
-        for row in self.rows:
-            if row.name == name:
-                if isinstance(prior, Parameter):
-                    return prior
-                return Parameter(prior, unit=row.unit, label=row.label)
-        raise ValueError(suggest(name, [row.name for row in self.rows]))
+        A whole component can be tied to another, parameter by parameter. A function
+        of the model's values makes a derived parameter: ``tie(b=lambda m: 2 * m.a)``.
+        """
+        model = _model_from(with_ties(self, {**(names or {}), **by_name}))
+        check_shapes(self, model)
+        return model
 
-    def _with(self, changes: Mapping[str, Any]) -> Model:
-        tree = self._tree.with_entries({**self._parameters(), **changes})
-        return object.__new__(Model)._set(tree)
+    def with_assertions(self, **assertions: Callable | None) -> Model:
+        """Return a model of which something must hold, by name.
 
-    def entries(self) -> Iterator[tuple[Row, Any]]:
-        """Yield each row of the table with its prior, value, or None where tied."""
-        for row, prior, value in zip(
-            self.rows, self._priors, self._values, strict=True
-        ):
-            yield row, value if prior is None else prior
+        Where an assertion does not hold the log prior is -inf, and prior draws avoid
+        the place. Where a strict order is all that is wanted, a prior that depends on
+        the others does the same and has no wall: ``high=lambda m: dist.Uniform(m.low,
+        10)``.
 
-    def _parameters(self) -> dict[str, Any]:
-        """Return the entries of the table, also of a model that JAX has rebuilt."""
-        entries: dict[str, Any] = {}
-        for row, given in self.entries():
-            parameter = Parameter(
-                0.0 if given is None else given, unit=row.unit, label=row.label
-            )
-            entries[row.name] = Tie(row.source, parameter) if row.source else parameter
-        return entries
+        Parameters
+        ----------
+        **assertions
+            Functions of the instance that give true or false, or an array of these,
+            written in JAX: ``ordered=lambda m: (0 < m.a) & (m.a < m.b)``. None takes
+            an assertion of that name away.
+        """
+        return _model_from(with_assertions(self.tree, assertions))
 
     # Views
 
-    def _lines(self) -> list[tuple[str, str, str, str]]:
-        return [
-            (
-                row.name,
-                row.kind,
-                f"= {row.source}" if row.source else describe_prior(given),
-                row.unit,
-            )
-            for row, given in self.entries()
-        ]
-
     def __repr__(self) -> str:
-        lines = [("name", "kind", "prior or value", "unit"), *self._lines()]
-        widths = [max(len(line[column]) for line in lines) for column in range(4)]
-        text = [
-            "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip()
-            for line in lines
-        ]
-        return "\n".join([f"Model with {self.ndim} free parameters", *text])
+        return as_text(self)
 
     def _repr_html_(self) -> str:
-        cells = (
-            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in line) + "</tr>"
-            for line in self._lines()
-        )
-        head = "<tr><th>name</th><th>kind</th><th>prior or value</th><th>unit</th></tr>"
-        title = f"<b>Model</b> with {self.ndim} free parameters"
-        return f"{title}<table>{head}{''.join(cells)}</table>"
+        return as_html(self)
 
 
-def _build(node: Node, values: Mapping[str, Any], prefix: str) -> Any:
-    arguments = {
-        name: _build(entry, values, f"{prefix}{name}.")
-        if isinstance(entry, Node)
-        else values[f"{prefix}{name}"]
-        for name, entry in node.entries
-    }
-    return (node.component or Instance)(**arguments)
-
-
-def _transform(prior: dist.Distribution) -> Transform:
-    """Return the bijection from the real line, or space, to the prior's support."""
-    return biject_to(prior.support)
-
-
-def _check_dimension(row: Row, prior: dist.Distribution) -> None:
-    transform = _transform(prior)
-    if transform.inverse_shape(row.shape) != row.shape:
-        raise ValueError(
-            f"expected a prior whose values can vary freely; got {row.name!r} with "
-            f"{describe_prior(prior)}, on {type(prior.support).__name__}; use free "
-            "parameters and compute the constrained values in the forward model"
-        )
-
-
-@functools.partial(jax.jit, static_argnames="n")
-def _sample_prior(model: Model, key: jax.Array, n: int) -> jax.Array:
-    keys = jax.random.split(key, max(len(model.rows), 1))
-    parts = [
-        jnp.reshape(prior.sample(keys[i], (n,)), (n, row.size))
-        for i, (row, prior) in enumerate(model._free())
-    ]
-    return jnp.concatenate(parts, axis=1) if parts else jnp.zeros((n, 0))
+def _model_from(tree: Node) -> Model:
+    return object.__new__(Model)._set(tree)

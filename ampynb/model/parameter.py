@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
+from jax.core import Tracer
+from numpyro.distributions.transforms import biject_to
 
 from ampynb.model.arrays import is_array
+from ampynb.model.source import text_of
 
-__all__ = ["Collection", "Parameter", "describe_prior"]
+__all__ = [
+    "Collection",
+    "Parameter",
+    "check_dimension",
+    "check_prior",
+    "describe_prior",
+    "numbers_in",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,16 +33,19 @@ class Parameter:
 
     Parameters
     ----------
-    prior : numpyro.distributions.Distribution, float or array
+    prior : numpyro.distributions.Distribution, float, array or callable
         A prior makes the parameter free; its batch and event shape is the
-        parameter's shape. A number or an array fixes the parameter.
+        parameter's shape. A number or an array fixes the parameter. A function of
+        the model's other values makes it derived where it gives a number or an
+        array, ``lambda m: m.a + 2 * m.b``, and free where it gives a prior, which
+        then depends on them: ``lambda m: dist.Normal(m.mean, m.spread)``.
     unit : str
         Unit of the values, for tables and axes: ``"mJy/day"``.
     label : str, optional
         LaTeX for plots, without dollar signs; the name serves where it is missing.
     """
 
-    prior: dist.Distribution | float | np.ndarray | jax.Array
+    prior: dist.Distribution | float | np.ndarray | jax.Array | Callable
     unit: str = ""
     label: str | None = None
 
@@ -40,15 +54,32 @@ class Parameter:
 
     @property
     def is_free(self) -> bool:
-        """Whether the parameter has a prior, and so is fitted."""
+        """Whether the parameter has a prior of its own."""
         return isinstance(self.prior, dist.Distribution)
 
     @property
+    def is_function(self) -> bool:
+        """Whether the parameter is a function of others."""
+        return callable(self.prior) and not self.is_free
+
+    @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of the parameter's value; empty for a scalar."""
-        if isinstance(self.prior, dist.Distribution):
-            return tuple(self.prior.batch_shape + self.prior.event_shape)
-        return np.shape(self.prior)
+        """Shape of the parameter's value; empty for a scalar.
+
+        Raises
+        ------
+        ValueError
+            For a function of others, whose shape its model knows.
+        """
+        given: Any = self.prior
+        if self.is_free:
+            return tuple(given.batch_shape + given.event_shape)
+        if self.is_function:
+            raise ValueError(
+                "expected a parameter with a prior or a value of its own; got a "
+                f"function of others, {describe_prior(given)}; ask its model"
+            )
+        return np.shape(given)
 
     def __repr__(self) -> str:
         parts = [describe_prior(self.prior)]
@@ -88,32 +119,80 @@ class Collection(Mapping):
         return f"Collection({', '.join(entries)})"
 
 
-def _checked(prior: Any) -> dist.Distribution | np.ndarray:
-    """Return a prior with float leaves, or a fixed value as a float array."""
+def _checked(prior: Any) -> dist.Distribution | np.ndarray | Callable:
+    """Return a prior with float leaves, a fixed value as a float array, a function."""
     if isinstance(prior, dist.Distribution):
-        if not jnp.issubdtype(_dtype_of_draws(prior), jnp.floating):
-            raise TypeError(
-                f"expected a continuous prior; got {describe_prior(prior)}, whose "
-                "values are discrete; sum over its values in the likelihood instead"
-            )
+        check_prior(prior)
         return jax.tree_util.tree_map(_as_float, prior)
     if isinstance(prior, int | float) or is_array(prior):
         return _as_float(prior)
+    if callable(prior) and not isinstance(prior, type):
+        return prior
     raise TypeError(
-        "expected a numpyro distribution (free) or a number or array (fixed); got "
-        f"{type(prior).__module__}.{type(prior).__qualname__}; write for instance "
-        "numpyro.distributions.Uniform(0, 1)"
+        "expected a numpyro distribution (free), a number or array (fixed) or a "
+        f"function of the model's other values; got {_name_of(prior)}; write for "
+        "instance numpyro.distributions.Uniform(0, 1)"
     )
 
 
-def _dtype_of_draws(prior: dist.Distribution) -> Any:
-    try:
-        return jax.eval_shape(lambda: prior.sample(jax.random.key(0))).dtype
-    except NotImplementedError:
+def _name_of(value: Any) -> str:
+    kind = value if isinstance(value, type) else type(value)
+    text = f"{kind.__module__}.{kind.__qualname__}"
+    return f"the class {text} itself" if isinstance(value, type) else text
+
+
+def check_prior(prior: dist.Distribution) -> None:
+    """Raise where a prior is not of continuous values, or cannot be drawn from."""
+    leaves, structure = jax.tree_util.tree_flatten(prior)
+    # Priors of one family are alike, and drawing takes long to trace.
+    kind = _kind_of_draws(structure, tuple(map(np.shape, leaves)))
+    if kind is None:
         raise TypeError(
             f"expected a prior that can be drawn from; got {describe_prior(prior)}; "
             "use for instance a wide Normal or Uniform"
-        ) from None
+        )
+    if not jnp.issubdtype(kind, jnp.floating):
+        raise TypeError(
+            f"expected a continuous prior; got {describe_prior(prior)}, whose "
+            "values are discrete; sum over its values in the likelihood instead"
+        )
+
+
+@functools.cache
+def _kind_of_draws(structure: Any, shapes: tuple) -> Any:
+    """Return the type of the draws of a prior, or None where it gives none."""
+    leaves = [jax.ShapeDtypeStruct(shape, jnp.result_type(float)) for shape in shapes]
+
+    def draw(leaves: list) -> Any:
+        prior = jax.tree_util.tree_unflatten(structure, leaves)
+        return prior.sample(jax.random.key(0))
+
+    try:
+        return jax.eval_shape(draw, leaves).dtype
+    except NotImplementedError:
+        return None
+
+
+def check_dimension(name: str, prior: dist.Distribution) -> None:
+    """Raise where the elements of a prior's values cannot vary freely."""
+    shape = prior.batch_shape + prior.event_shape
+    if biject_to(prior.support).inverse_shape(shape) != shape:
+        raise ValueError(
+            f"expected a prior whose values can vary freely; got {name!r} with "
+            f"{describe_prior(prior)}, on {type(prior.support).__name__}; use free "
+            "parameters and compute the constrained values in the forward model"
+        )
+
+
+def numbers_in(given: Any) -> list:
+    """Return the numbers in a prior or a value, in an order that is always the same.
+
+    numpyro's own order is that of a set, which differs from process to process.
+    """
+    if not isinstance(given, dist.Distribution):
+        return jax.tree_util.tree_leaves(given)
+    names = sorted(type(given).gather_pytree_data_fields())
+    return [number for name in names for number in numbers_in(vars(given).get(name))]
 
 
 def _as_float(value: Any) -> np.ndarray:
@@ -123,6 +202,10 @@ def _as_float(value: Any) -> np.ndarray:
 
 def describe_prior(prior: Any) -> str:
     """Return a prior or a fixed value in short words: ``Normal(loc=0, scale=10)``."""
+    if isinstance(prior, Tracer):  # of a function that is being read
+        return "..."
+    if callable(prior) and not isinstance(prior, dist.Distribution):
+        return text_of(prior)
     if not isinstance(prior, dist.Distribution):
         return np.array2string(
             np.asarray(prior), formatter={"float_kind": "{:.6g}".format}, threshold=6

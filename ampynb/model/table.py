@@ -1,22 +1,20 @@
-"""The parameter table: rows in the order of declaration, and the tree they hang on."""
+"""The parameter table: rows in the order of declaration, laid out from the tree."""
 
 from __future__ import annotations
 
 import difflib
-import inspect
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 import numpy as np
-import numpyro.distributions as dist
 
-from ampynb.model.arrays import is_array, register_component
-from ampynb.model.parameter import Collection, Parameter
+from ampynb.model.function import Function
+from ampynb.model.instance import nested
+from ampynb.model.parameter import describe_prior
+from ampynb.model.tree import Formula, Node, Tie, build
 
-RESERVED = ("chain", "draw")
-
-__all__ = ["Node", "Row", "lay_out", "nodes_from", "suggest"]
+__all__ = ["Row", "Structure", "assertions_of", "describe", "lay_out", "suggest"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class Row:
     name : str
         Dotted name: ``lens.theta_E``.
     kind : str
-        ``"free"``, ``"fixed"`` or ``"tied"``.
+        ``"free"``, ``"fixed"``, ``"tied"`` or ``"derived"``.
     shape : tuple of int
         Shape of the value; empty for a scalar.
     start : int
@@ -78,145 +76,186 @@ class Row:
         ]
 
 
-@dataclass(frozen=True)
-class Node:
-    """A component of the model: a class to make, and its entries in order."""
-
-    component: type | None
-    entries: tuple[tuple[str, Any], ...]
-
-    def walk(self, prefix: str = "") -> Iterator[tuple[str, Any]]:
-        """Yield each parameter under its dotted name, in order."""
-        for name, entry in self.entries:
-            if isinstance(entry, Node):
-                yield from entry.walk(f"{prefix}{name}.")
-            else:
-                yield f"{prefix}{name}", entry
-
-    def with_entries(self, changes: Mapping[str, Any], prefix: str = "") -> Node:
-        """Return the node with some of its parameters exchanged, by dotted name."""
-        entries = tuple(
-            (
-                name,
-                entry.with_entries(changes, f"{prefix}{name}.")
-                if isinstance(entry, Node)
-                else changes.get(f"{prefix}{name}", entry),
-            )
-            for name, entry in self.entries
-        )
-        return replace(self, entries=entries)
-
-    def within(self, name: str) -> Node:
-        """Return the node as the entry ``name`` of another: its ties point there."""
-        ties = {
-            inner: Tie(f"{name}.{entry.source}", entry.parameter)
-            for inner, entry in self.walk()
-            if isinstance(entry, Tie)
-        }
-        return self.with_entries(ties)
+def describe(row: Row, given: Any) -> str:
+    """Return a row's prior, value, source or formula in short words."""
+    if row.source is not None:
+        return f"= {row.source}"
+    if isinstance(given, Function):
+        return f"= {given}" if row.kind == "derived" else str(given)
+    return describe_prior(given)
 
 
-@dataclass(frozen=True)
-class Tie:
-    """A parameter that takes the value of another."""
+def lay_out(tree: Node) -> tuple[tuple[Row, ...], dict[str, Function]]:
+    """Give each parameter of the tree its row and its place in the vector.
 
-    source: str
-    parameter: Parameter
+    Functions are read on the way, in the order of the table: each with the values
+    that are known by then.
 
-
-def nodes_from(component: type | None, entries: Mapping[str, Any]) -> Node:
-    """Read what the user wrote into a tree of nodes and parameters."""
-    if component is not None:
-        _check_component(component, entries)
-        register_component(component, entries.keys())
-    read = ((name, _entry_from(name, entry)) for name, entry in entries.items())
-    return Node(component, tuple(read))
-
-
-def _entry_from(name: str, entry: Any) -> Any:
-    if not name.isidentifier() and not name.isdigit():
-        raise ValueError(
-            f"expected a parameter name that is a Python identifier; got {name!r}; "
-            "give LaTeX or words as Parameter(..., label=...)"
-        )
-    if name in RESERVED:
-        raise ValueError(
-            f"expected a name other than ArviZ's dimensions {' and '.join(RESERVED)}; "
-            f"got {name!r}; call the parameter something else"
-        )
-    if isinstance(entry, Parameter):
-        return entry
-    if isinstance(entry, Collection):
-        return nodes_from(None, entry).within(name)
-    tree = getattr(entry, "_tree", None)
-    if isinstance(tree, Node):  # a Model within a model
-        return tree.within(name)
-    is_value = isinstance(entry, int | float) or is_array(entry)
-    if is_value or isinstance(entry, dist.Distribution):
-        return Parameter(entry)
-    raise TypeError(
-        f"parameter {name!r}: expected a numpyro distribution, a number, an array, a "
-        f"Parameter, a Model or a Collection; got {type(entry).__module__}."
-        f"{type(entry).__qualname__}; write for instance "
-        f"{name}=numpyro.distributions.Uniform(0, 1)"
-    )
-
-
-def _check_component(component: type, entries: Mapping[str, Any]) -> None:
-    if not isinstance(component, type):
-        raise TypeError(
-            "expected a class as the component of a Model; got "
-            f"{type(component).__qualname__}; name parameters by keyword, as in "
-            "Model(slope=...)"
-        )
-    signature = inspect.signature(component)
-    try:
-        signature.bind(**dict.fromkeys(entries))
-    except TypeError as error:
-        raise TypeError(
-            f"expected the arguments of {component.__qualname__}{signature}; got "
-            f"{', '.join(entries) or 'none'}: {error}; give each argument without a "
-            "default a prior or a value"
-        ) from None
-
-
-def lay_out(tree: Node) -> tuple[Row, ...]:
-    """Give each parameter of the tree its row and its place in the vector."""
-    parameters = dict(tree.walk())
-    rows, start = [], 0
-    for name, entry in parameters.items():
-        tied = isinstance(entry, Tie)
-        parameter = entry.parameter if tied else entry
-        shape = _tied_shape(name, entry.source, parameters) if tied else parameter.shape
-        kind = "tied" if tied else "free" if parameter.is_free else "fixed"
+    Returns
+    -------
+    rows : tuple of Row
+    functions : dict of str to Function
+        Those of derived parameters, and of priors that depend on others.
+    """
+    entries = dict(tree.walk())
+    shapes = {
+        name: entry.shape
+        for name, entry in entries.items()
+        if not isinstance(entry, Tie | Formula)
+    }
+    _add_tied(shapes, entries)
+    functions: dict[str, Function] = {}
+    for name, entry in entries.items():
+        if isinstance(entry, Formula):
+            functions[name] = _read(name, entry, entries, shapes, functions)
+            shapes[name] = functions[name].shape
+            _add_tied(shapes, entries)
+    rows: list[Row] = []
+    start = 0
+    for name, entry in entries.items():
+        linked = isinstance(entry, Tie | Formula)
+        parameter = entry.parameter if linked else entry
         row = Row(
             name=name,
-            kind=kind,
-            shape=shape,
+            kind=_kind(entry, functions.get(name)),
+            shape=shapes[name],
             start=start,
-            source=entry.source if tied else None,
+            source=entry.source if isinstance(entry, Tie) else None,
             unit=parameter.unit,
             label=parameter.label,
         )
-        start += row.size if kind == "free" else 0
+        start += row.size if row.kind == "free" else 0
         rows.append(row)
-    return tuple(rows)
+    return tuple(rows), functions
 
 
-def _tied_shape(name: str, source: str, parameters: Mapping) -> tuple[int, ...]:
-    if source not in parameters:
-        raise ValueError(suggest(source, list(parameters)))
-    target = parameters[source]
+def _kind(entry: Any, function: Function | None) -> str:
+    if isinstance(entry, Tie):
+        return "tied"
+    if function is not None:
+        return "free" if function.gives_prior else "derived"
+    return "free" if entry.is_free else "fixed"
+
+
+def _add_tied(shapes: dict[str, tuple], entries: Mapping[str, Any]) -> None:
+    """Add the shapes of the parameters that are tied to those which are known."""
+    for name, entry in entries.items():
+        if isinstance(entry, Tie) and name not in shapes:
+            _check_tie(name, entry.source, entries)
+            if entry.source in shapes:
+                shapes[name] = shapes[entry.source]
+
+
+def _check_tie(name: str, source: str, entries: Mapping[str, Any]) -> None:
+    if source not in entries:
+        raise ValueError(suggest(source, list(entries)))
     if name == source:
         raise ValueError(
             f"expected {name!r} tied to another parameter; got {source!r} itself"
         )
-    if isinstance(target, Tie):
+    if isinstance(entries[source], Tie):
         raise ValueError(
-            f"expected {name!r} tied to a free or fixed parameter; got {source!r}, "
-            f"itself tied; tie {name!r} to {target.source!r}"
+            f"expected {name!r} tied to a parameter that is not; got {source!r}, "
+            f"itself tied; tie {name!r} to {entries[source].source!r}"
         )
-    return target.shape
+
+
+def _read(
+    name: str,
+    formula: Formula,
+    entries: Mapping[str, Any],
+    shapes: Mapping[str, tuple],
+    functions: Mapping[str, Function],
+) -> Function:
+    """Read a parameter's function, unless it stands for another parameter too."""
+    for former, function in functions.items():
+        if entries[former].same_as(formula):
+            return function
+    begin, written = len(formula.scope), formula.parameter.prior
+    known = {
+        full: shapes[full]
+        for full in entries
+        if full in shapes and full.startswith(formula.scope)
+    }
+    function = Function.read(
+        f"parameter {name!r}",
+        cast(Callable, written),
+        lambda values: nested({full[begin:]: value for full, value in values.items()}),
+        known,
+        hint="a function sees the parameters that have a prior or a value of their "
+        "own, and what functions above it give",
+    )
+    if function.gives_truth:
+        raise TypeError(
+            f"parameter {name!r}: expected a function that gives numbers or a prior; "
+            f"got one that gives true or false ({function}); write "
+            f"model.with_assertions({name}=...) for what must hold"
+        )
+    return function
+
+
+def assertions_of(tree: Node, rows: tuple[Row, ...]) -> dict[str, Function]:
+    """Read what must hold of the model and of the models within it, by dotted name."""
+    shapes = {row.name: row.shape for row in rows}
+    found = {}
+    for prefix, node in tree.nodes():
+        known = {name: s for name, s in shapes.items() if name.startswith(prefix)}
+        for name, function in node.assertions:
+            found[f"{prefix}{name}"] = Function.read(
+                f"assertion {prefix + name!r}",
+                function,
+                lambda values, node=node, prefix=prefix: build(node, values, prefix),
+                known,
+            )
+    for name, function in found.items():
+        if not function.gives_truth:
+            raise TypeError(
+                f"assertion {name!r}: expected a function that gives true or false; "
+                f"got one that gives numbers ({function}); compare, as in m.a < m.b"
+            )
+    return found
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What is left of an entry in the structure: its kind, and what it may see."""
+
+    kind: str
+    scope: str
+
+
+class Structure:
+    """What compiled code holds of a model as constant; its hash is taken once.
+
+    Parameters
+    ----------
+    tree : Node
+        What users wrote; kept without its priors and values.
+    rows : tuple of Row
+    blocks : tuple of tuple of Row
+        The free rows that are mapped together.
+    """
+
+    def __init__(self, tree: Node, rows: tuple, blocks: tuple):
+        entries = dict(tree.walk())
+        places = {
+            row.name: _Place(row.kind, getattr(entries[row.name], "scope", ""))
+            for row in rows
+        }
+        self.tree = tree.with_entries(places)
+        self.rows, self.blocks = rows, blocks
+        self._hash = hash((self.tree, rows))
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (
+            isinstance(other, Structure)
+            and self._hash == other._hash
+            and (self.tree, self.rows, self.blocks)
+            == (other.tree, other.rows, other.blocks)
+        )
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 def suggest(name: str, names: list[str]) -> str:

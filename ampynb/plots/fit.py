@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.figure import FigureBase
 
 from ampynb.analysis.panel import Panel
 from ampynb.plots.figure import BEST, COLOURS, GREY, tidy
@@ -29,7 +29,7 @@ class FitPanels:
 
     Parameters
     ----------
-    figure : matplotlib.figure.Figure
+    figure : matplotlib figure or subfigure
         Empty, or with room for two more axes.
     panel : Panel
         Axes and groups.
@@ -38,7 +38,7 @@ class FitPanels:
         ``curve`` are used where there are any.
     """
 
-    def __init__(self, figure: Figure, panel: Panel, fit: Any):
+    def __init__(self, figure: FigureBase, panel: Panel, fit: Any):
         if not is_drawable(fit):
             raise TypeError(
                 "expected a fit with one-dimensional data and model to draw; got "
@@ -149,6 +149,10 @@ class FitPanels:
         if changed:
             self._set_residual_limit(limit)
         return changed
+
+    def set_title(self, text: str) -> None:
+        """Write a text above the panels."""
+        self.upper.set_title(text, fontsize=9, loc="left")
 
     def _set_residual_limit(self, limit: float) -> None:
         self.lower.set_ylim(-limit, limit)

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 import xarray as xr
 
+from ampynb.analysis.joint import fits_in
 from ampynb.results.inference_data import container_from
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ __all__ = ["inference_data"]
 PRIOR_DRAWS = 1000
 MOST_BYTES = 200 * 2**20
 BATCH = 1000
+BY_DRAW = {  # of a fit, by ArviZ's group
+    "log_likelihood": "pointwise_log_likelihood",
+    "posterior_predictive": "predict",
+}
 
 
 def inference_data(result: Result) -> Any:
@@ -29,8 +34,10 @@ def inference_data(result: Result) -> Any:
 
     Groups: ``posterior``, ``sample_stats``, ``prior``, those of the warm-up, and where
     the analysis returns a fit ``observed_data``, ``constant_data``, ``log_likelihood``
-    and ``posterior_predictive``. The last two hold one number for each draw and datum;
-    they are left out where that is more than 200 MiB, and an attribute says so.
+    and ``posterior_predictive``: of a variable ``data``, or of one with the name of
+    each analysis that is fitted jointly. The last two hold one number for each draw
+    and datum; they are left out where that is more than 200 MiB, and an attribute
+    says so.
     """
     table = result.table
     groups = {
@@ -142,46 +149,59 @@ def _data_groups(result: Result) -> tuple[dict, dict]:
     if not analysis.has_fit:
         return {}, {}
     fit = analysis.fit_from(result.max_log_likelihood())
-    if not hasattr(fit, "data"):
+    fits = {name: one for name, one in fits_in(fit).items() if hasattr(one, "data")}
+    if not fits:
         return {}, {}
-    groups: dict = {"observed_data": {"data": np.asarray(fit.data)}}
-    noise = getattr(fit, "noise", None)
-    if noise is not None and np.shape(noise):
-        groups["constant_data"] = {"noise": np.asarray(noise)}
-    wanted = {
-        group: attribute
-        for group, attribute in (
-            ("log_likelihood", "pointwise_log_likelihood"),
-            ("posterior_predictive", "predict"),
-        )
-        if analysis.use_jax and hasattr(fit, attribute)
+    groups: dict = {
+        "observed_data": {name: np.asarray(one.data) for name, one in fits.items()}
     }
-    if not wanted:
+    noises = _noises(fits)
+    if noises:
+        groups["constant_data"] = noises
+    wanted = any(
+        hasattr(one, attribute)
+        for one in fits.values()
+        for attribute in BY_DRAW.values()
+    )
+    if not (wanted and analysis.use_jax):
         return groups, {}
-    if np.size(fit.data) * len(result.flat_draws) * 8 > MOST_BYTES:
+    size = sum(np.size(one.data) for one in fits.values())
+    if size * len(result.flat_draws) * 8 > MOST_BYTES:
         left_out = "log_likelihood and posterior_predictive: over 200 MiB each"
         return groups, {"left_out": left_out}
     by_draw = _by_draw(result.posterior, result.flat_draws, result.seed)
     shape = result.draws.shape[:2]
-    for group, values in by_draw.items():
-        by_step = values.reshape(*shape, *values.shape[1:])
-        groups[group] = {"data": np.moveaxis(by_step, 1, 0)}
+    for group, variables in by_draw.items():
+        groups[group] = {
+            name: np.moveaxis(values.reshape(*shape, *values.shape[1:]), 1, 0)
+            for name, values in variables.items()
+        }
     return groups, {}
 
 
-def _by_draw(
-    posterior: Posterior, vectors: np.ndarray, seed: int
-) -> dict[str, np.ndarray]:
-    """Return each draw's pointwise log likelihood and one data set it predicts."""
+def _noises(fits: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Return the noise of each datum, where a fit has it."""
+    found = {}
+    for name, fit in fits.items():
+        noise: Any = getattr(fit, "noise", None)
+        if np.shape(noise):
+            found["noise" if name == "data" else f"{name}_noise"] = np.asarray(noise)
+    return found
+
+
+def _by_draw(posterior: Posterior, vectors: np.ndarray, seed: int) -> dict[str, dict]:
+    """Return each draw's pointwise log likelihood and one data set it predicts.
+
+    By group, and by the name of the fit.
+    """
     keys = jax.random.split(jax.random.key(seed), len(vectors))
     padded = -(-len(vectors) // BATCH) * BATCH
     # Batches of one size: one compilation whatever the number of draws.
     index = np.minimum(np.arange(padded), len(vectors) - 1).reshape(-1, BATCH)
     parts = [jax.device_get(_evaluate(posterior, vectors[i], keys[i])) for i in index]
-    return {
-        group: np.concatenate([part[group] for part in parts])[: len(vectors)]
-        for group in parts[0]
-    }
+    return jax.tree_util.tree_map(
+        lambda *each: np.concatenate(each)[: len(vectors)], *parts
+    )
 
 
 @jax.jit
@@ -190,10 +210,13 @@ def _evaluate(posterior: Posterior, vectors: jax.Array, keys: jax.Array) -> dict
 
 
 def _evaluate_one(posterior: Posterior, vector: jax.Array, key: jax.Array) -> dict:
-    fit = posterior.analysis.fit_from(posterior.model.instance_from_vector(vector))
-    values = {}
-    if hasattr(fit, "pointwise_log_likelihood"):
-        values["log_likelihood"] = fit.pointwise_log_likelihood
-    if hasattr(fit, "predict"):
-        values["posterior_predictive"] = fit.predict(key)
-    return values
+    whole = posterior.analysis.fit_from(posterior.model.instance_from_vector(vector))
+    fits = fits_in(whole)
+    keys = [key] if len(fits) == 1 else jax.random.split(key, len(fits))
+    values: dict[str, dict] = {group: {} for group in BY_DRAW}
+    for key_of_fit, (name, fit) in zip(keys, fits.items(), strict=True):
+        if hasattr(fit, "pointwise_log_likelihood"):
+            values["log_likelihood"][name] = fit.pointwise_log_likelihood
+        if hasattr(fit, "predict"):
+            values["posterior_predictive"][name] = fit.predict(key_of_fit)
+    return {group: by_name for group, by_name in values.items() if by_name}

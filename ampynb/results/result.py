@@ -308,6 +308,8 @@ class Result:
     def plot_fit(self, n: int = 200, mass: float = 0.68) -> NotebookFigure:
         """Draw the median fit, the best one dashed, a band and the residuals.
 
+        Those of a joint analysis are drawn side by side.
+
         Parameters
         ----------
         n : int
@@ -316,12 +318,14 @@ class Result:
             Share of their models that the band holds.
         """
         from ampynb.plots.figure import NotebookFigure
-        from ampynb.plots.fit import FitPanels
+        from ampynb.plots.panels import columns_of, panels_for
 
         analysis = self.analysis
-        figure = NotebookFigure(figsize=(8, 5.5))
         fit = analysis.fit_for_visualization(self.median())
-        panels = FitPanels(figure, analysis.panel(), fit)
+        columns, rows = columns_of(fit)
+        size = (8, 5.5) if columns == 1 else (5.5 * columns, 4.5 * rows)
+        figure = NotebookFigure(figsize=size)
+        panels = panels_for(figure, analysis.panel(), fit)
         panels.add_band(analysis.fits_for_visualization(self._instances(n)), mass)
         panels.add_best(analysis.fit_for_visualization(self.max_log_likelihood()))
         return figure

@@ -9,8 +9,7 @@ from html import escape
 from typing import Any
 
 from ampynb.model.model import Model
-from ampynb.model.parameter import describe_prior
-from ampynb.model.table import Row
+from ampynb.model.table import Row, describe
 
 __all__ = ["StoredTable", "describe_table"]
 
@@ -82,9 +81,6 @@ class StoredTable:
 def describe_table(model: Model) -> list[dict[str, Any]]:
     """Return a model's table in words and numbers that JSON can keep."""
     return [
-        {
-            **dataclasses.asdict(row),
-            "prior": f"= {row.source}" if row.source else describe_prior(given),
-        }
+        {**dataclasses.asdict(row), "prior": describe(row, given)}
         for row, given in model.entries()
     ]

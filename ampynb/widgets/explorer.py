@@ -19,7 +19,7 @@ from ampynb.model.parameter import Collection
 from ampynb.model.quantile import is_logarithmic
 from ampynb.model.table import suggest
 from ampynb.plots.figure import BlitCanvas, NotebookFigure
-from ampynb.plots.fit import FitPanels, is_drawable
+from ampynb.plots.panels import can_draw, columns_of, panels_for
 from ampynb.widgets.controls import ParameterControl
 
 __all__ = ["FitExplorer", "explore"]
@@ -78,7 +78,7 @@ class FitExplorer:
         self.picture = ipywidgets.Image(
             format="png", layout=ipywidgets.Layout(max_width="100%")
         )
-        self._panels: FitPanels | None = None
+        self._panels: Any = None
         self._canvas: BlitCanvas | None = None
         self._render()
         panel = ipywidgets.VBox(
@@ -156,14 +156,15 @@ class FitExplorer:
             freedom = int(np.size(fit.data)) - self.model.ndim
             chi_squared = (float(fit.chi_squared), freedom)
         self.readout.value = _numbers(float(fit.log_likelihood), log_prior, chi_squared)
-        if is_drawable(fit):
+        if can_draw(fit):
             self.picture.value = self._png(fit)
 
     def _png(self, fit: Any) -> bytes:
         if self._panels is None or self._canvas is None:
-            figure = NotebookFigure(figsize=(7, 4.6), dpi=100)
-            self._panels = FitPanels(figure, self.analysis.panel(), fit)
+            columns, rows = columns_of(fit)
+            figure = NotebookFigure(figsize=(4 + 3 * columns, 4.6 * rows), dpi=100)
             figure.subplots_adjust(left=0.11, right=0.985, top=0.98, bottom=0.11)
+            self._panels = panels_for(figure, self.analysis.panel(), fit)
             self._canvas = BlitCanvas(figure, self._panels.artists)
         elif self._panels.update(fit):
             self._canvas.stale = True

@@ -9,7 +9,7 @@ import numpy as np
 from ampynb.algorithms.algorithm import WARMUP
 from ampynb.analysis.posterior import Posterior
 from ampynb.plots.figure import COLOURS, GREY, BlitCanvas, NotebookFigure
-from ampynb.plots.fit import FitPanels, is_drawable
+from ampynb.plots.panels import can_draw, columns_of, panels_for
 from ampynb.results.history import History
 
 __all__ = ["LivePicture"]
@@ -30,7 +30,7 @@ class LivePicture:
 
     def __init__(self, posterior: Posterior, history: History):
         self.posterior, self.history = posterior, history
-        self._panels: FitPanels | None = None
+        self._panels: Any = None
         self._figure: NotebookFigure | None = None
 
     @property
@@ -51,7 +51,7 @@ class LivePicture:
             instance = self.posterior.model.instance_from_vector(best.position)
             fit = analysis.fit_for_visualization(instance)
         if self._figure is None:
-            self._lay_out(fit if fit is not None and is_drawable(fit) else None)
+            self._lay_out(fit if fit is not None and can_draw(fit) else None)
         self._draw_traces(steps, position, warmup)
         if self._panels is not None:
             self._panels.update(fit)
@@ -60,14 +60,18 @@ class LivePicture:
 
     def _lay_out(self, fit: Any) -> None:
         names = self.posterior.model.names[:MOST_PARAMETERS]
-        self._figure = NotebookFigure(figsize=(10, 3.8), dpi=100)
+        columns, rows = columns_of(fit)
+        self._figure = NotebookFigure(figsize=(5 + 5 * columns, 3.8 * rows), dpi=100)
         left: Any = self._figure
         if fit is not None:
-            halves: Any = self._figure.subfigures(1, 2, wspace=0.02)
+            halves: Any = self._figure.subfigures(
+                1, 2, wspace=0.02, width_ratios=[1, columns]
+            )
             left, right = halves
-            self._panels = FitPanels(right, self.posterior.analysis.panel(), fit)
-            self._panels.upper.set_title("best fit so far", fontsize=9, loc="left")
             right.subplots_adjust(left=0.14, right=0.97, top=0.92, bottom=0.13)
+            panel = self.posterior.analysis.panel()
+            self._panels = panels_for(right, panel, fit)
+            self._panels.set_title("best fit so far")
         axes = left.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
         left.subplots_adjust(left=0.24, right=0.97, top=0.96, bottom=0.13, hspace=0.15)
         self._axes = axes

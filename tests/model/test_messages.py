@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 import pytest
@@ -12,6 +13,8 @@ import ampynb as anb
 NORMAL = dist.Normal(0.0, 1.0)
 SCIPY_NORMAL: Any = stats.norm(0, 1)
 MAPPING: Any = {"a": NORMAL}
+NORMAL_CLASS: Any = dist.Normal
+TRUE: Any = True
 MODEL = anb.Model(slope=NORMAL, inner=anb.Model(width=NORMAL))
 
 
@@ -74,7 +77,112 @@ CASES = {
     "tuple of bounds": (
         lambda: anb.Model(a=(0.0, 1.0)),
         TypeError,
-        ["'a'", "builtins.tuple", "a=numpyro.distributions.Uniform(0, 1)"],
+        ["'a'", "numbers alone, (0.0, 1.0)", "a=numpyro.distributions.Uniform(0, 1)"],
+    ),
+    "list of numbers": (
+        lambda: anb.Model(a=[1, 2, 3]),
+        TypeError,
+        ["'a'", "numbers alone, [1, 2, 3]", "an array", "ampynb.Parameter(0.5)"],
+    ),
+    "class of a prior": (
+        lambda: anb.Model(a=dist.Normal),
+        TypeError,
+        ["'a'", "the class Normal itself", "a=Normal(...)"],
+    ),
+    "class of a prior in a Parameter": (
+        lambda: anb.Parameter(NORMAL_CLASS),
+        TypeError,
+        ["the class numpyro", "Normal itself"],
+    ),
+    "class of a component": (
+        lambda: anb.Model(a=Gaussian),
+        TypeError,
+        ["'a'", "the class Gaussian itself", "a=ampynb.Model(Gaussian, ...)"],
+    ),
+    "key that is no name": (
+        lambda: anb.Model(a={1: NORMAL}),
+        ValueError,
+        ["Python identifier", "got 1"],
+    ),
+    "tied to a number": (
+        lambda: MODEL.tie(slope=3.0),
+        TypeError,
+        ["'slope'", "got 3.0", "model.fix(slope=...)"],
+    ),
+    "function of another shape": (
+        lambda: MODEL.tie(slope=lambda m: jnp.ones(3) * m.inner.width),
+        ValueError,
+        ["'slope', of shape ()", "jnp.ones(3) * m.inner.width", "(3,)"],
+    ),
+    "function of itself": (
+        lambda: MODEL.tie(slope=lambda m: 2 * m.slope),
+        ValueError,
+        ["'slope'", "got 'slope'", "functions above it"],
+    ),
+    "function of one below": (
+        lambda: anb.Model(a=lambda m: m.b, b=lambda m: m.c, c=NORMAL),
+        ValueError,
+        ["'a'", "got 'b'", "functions above it"],
+    ),
+    "function of an unknown name": (
+        lambda: anb.Model(width=NORMAL, b=lambda m: m.widht),
+        ValueError,
+        ["'b'", "got 'widht'", "width"],
+    ),
+    "function in NumPy": (
+        lambda: anb.Model(a=NORMAL, b=lambda m: np.exp(m.a)),
+        TypeError,
+        ["'b'", "np.exp(m.a)", "use jax.numpy"],
+    ),
+    "function with an if": (
+        lambda: anb.Model(a=NORMAL, b=lambda m: m.a if m.a > 0 else 0.0),
+        TypeError,
+        ["'b'", "jnp.where"],
+    ),
+    "function that gives text": (
+        lambda: anb.Model(a=NORMAL, b=lambda m: "a"),
+        TypeError,
+        ["'b'", "builtins.str"],
+    ),
+    "function that gives a truth": (
+        lambda: anb.Model(a=NORMAL, b=lambda m: m.a > 0),
+        TypeError,
+        ["'b'", "true or false (m.a > 0)", "with_assertions(b=...)"],
+    ),
+    "function that gives a discrete prior": (
+        lambda: anb.Model(a=NORMAL, b=lambda m: dist.Poisson(m.a)),
+        TypeError,
+        ["continuous", "Poisson", "sum over its values"],
+    ),
+    "function that gives a Dirichlet prior": (
+        lambda: anb.Model(a=NORMAL, b=lambda m: dist.Dirichlet(m.a * jnp.ones(3))),
+        ValueError,
+        ["'b'", "Dirichlet", "use free parameters"],
+    ),
+    "assertion between three": (
+        lambda: MODEL.with_assertions(inside=lambda m: 0 < m.slope < 1),
+        TypeError,
+        ["assertion 'inside'", "0 < m.slope < 1", "(0 < a) & (a < b)"],
+    ),
+    "assertion that gives a number": (
+        lambda: MODEL.with_assertions(inside=lambda m: m.slope),
+        TypeError,
+        ["assertion 'inside'", "numbers (m.slope)", "m.a < m.b"],
+    ),
+    "assertion of an unknown name": (
+        lambda: MODEL.with_assertions(inside=lambda m: m.slop > 0),
+        ValueError,
+        ["assertion 'inside'", "got 'slop'", "slope"],
+    ),
+    "assertion that is no function": (
+        lambda: MODEL.with_assertions(inside=TRUE),
+        TypeError,
+        ["assertion 'inside'", "bool", "inside=lambda m: m.a < m.b"],
+    ),
+    "shape of a function alone": (
+        lambda: anb.Parameter(lambda m: m.a).shape,
+        ValueError,
+        ["m.a", "ask its model"],
     ),
     "discrete prior": (
         lambda: anb.Model(a=dist.Poisson(3.0)),

@@ -83,6 +83,71 @@ def test_a_collection_by_position_is_read_by_position():
     assert len(instance.lines) == 2
 
 
+CONTAINERS = {
+    "a tuple": (lambda: (NORMAL, anb.Parameter(2.0)), (1.0, 2.0), ["c.0"]),
+    "a list": (
+        lambda: [NORMAL, anb.Model(a=NORMAL)],
+        [1.0, anb.Instance(a=2.0)],
+        ["c.0", "c.1.a"],
+    ),
+    "a dictionary": (
+        lambda: {"r": NORMAL, "g": (NORMAL, NORMAL)},
+        {"r": 1.0, "g": (2.0, 3.0)},
+        ["c.r", "c.g.0", "c.g.1"],
+    ),
+    "a collection of them": (
+        lambda: anb.Collection((NORMAL, NORMAL), {"g": NORMAL}, [NORMAL]),
+        anb.Instance(**{"0": (1.0, 2.0), "1": {"g": 3.0}, "2": [4.0]}),
+        ["c.0.0", "c.0.1", "c.1.g", "c.2.0"],
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("make", "value", "names"), CONTAINERS.values(), ids=CONTAINERS
+)
+def test_containers_are_in_the_instance_as_they_are_written(make, value, names):
+    model = anb.Model(c=make())
+    assert model.names == names
+    vector = 1.0 + np.arange(model.ndim)
+    instance = model.instance_from_vector(vector)
+    assert type(instance.c) is type(value)
+    assert instance.c == value
+    assert model.vector_from_instance(instance).tolist() == vector.tolist()
+    assert model.fix({names[0]: 7.0}).names == names[1:]
+
+
+def test_a_component_can_be_tied_to_another():
+    part = anb.Model(a=NORMAL, inner=anb.Model(b=NORMAL))
+    model = anb.Model(first=part, second=part, c=NORMAL).tie(second="first")
+    assert model.names == ["first.a", "first.inner.b", "c"]
+    instance = model.instance_from_vector(np.array([1.0, 2.0, 3.0]))
+    assert instance.second == instance.first
+
+
+def test_the_order_of_the_vector_is_that_of_declaration_whatever_is_exchanged():
+    """In PyAutoFit a prior that is exchanged moves to the end of the vector."""
+    model = nested_model()
+    names = model.names
+    for name, prior in {
+        "zeta": dist.Uniform(0.0, 1.0),
+        "lens.theta_E": dist.LogNormal(0.0, 1.0),
+        "lens.centre": dist.Uniform(-1.0, 1.0).expand([2]),
+        "alpha": lambda m: dist.Normal(m.zeta, 1.0),
+    }.items():
+        model = model.with_priors({name: prior})
+        assert model.names == names
+    freed = model.fix(zeta=1.0).tie({"alpha": "lens.theta_E"}).fix({"lens.centre": 1.0})
+    assert freed.names == ["lens.theta_E"]
+    again = freed.with_priors(
+        {"alpha": NORMAL, "lens.centre": NORMAL.expand([2]), "zeta": NORMAL}
+    )
+    assert again.names == names
+    z = np.arange(5.0)
+    found = np.asarray(again.constrain(z))
+    np.testing.assert_allclose(np.delete(found, 1), np.delete(z, 1))
+
+
 def test_fixed_and_tied_parameters_are_in_the_table_and_not_in_the_vector():
     model = anb.Model(a=NORMAL, b=2.0, c=NORMAL).tie(c="a")
     assert [(row.name, row.kind) for row in model.rows] == [

@@ -1,0 +1,173 @@
+"""Draws from a model's prior, and what is known of it through them alone."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+
+from ampynb.model.coordinates import Block, allows, joined, read_parts, read_vector
+from ampynb.model.function import Function
+from ampynb.model.quantile import bounds, central_interval
+from ampynb.model.table import Row
+
+if TYPE_CHECKING:
+    from ampynb.model.model import Model
+
+__all__ = ["allowed_fraction", "bounds_of", "draw_allowed", "interval_of"]
+
+MARGINAL_DRAWS = 20_001
+ROUNDS, SMALLEST_BATCH = 1000, 1000
+
+
+@functools.partial(jax.jit, static_argnames="n")
+def draw(model: Model, key: jax.Array, n: int) -> jax.Array:
+    """Draw vectors from the priors, assertions aside: (n, ndim)."""
+    names = [row.name for row, _ in model.free()]
+    keys = dict(
+        zip(names, jax.random.split(key, max(len(model.rows), 1)), strict=False)
+    )
+    parts: list[Any] = []
+    for block in model.blocks:
+        of_rows = jnp.stack([keys[row.name] for row in block.rows])
+        parts.append(_draw_block(model, block, parts, of_rows, n))
+    if not parts:
+        return jnp.zeros((n, 0))
+    return jax.vmap(functools.partial(joined, model))(parts)
+
+
+def _draw_block(
+    model: Model, block: Block, parts: list, keys: jax.Array, n: int
+) -> jax.Array:
+    """Draw a block's rows, (n, n_rows, *shape), after the blocks in ``parts``."""
+    if not isinstance(block.prior, Function):
+        of_row = jax.vmap(lambda prior, key: prior.sample(key, (n,)), out_axes=1)
+        return of_row(block.prior, keys)
+
+    def of_draw(parts: list, key: jax.Array) -> jax.Array:
+        prior = block.prior.at(read_parts(model, parts))
+        return prior.sample(key)[None]
+
+    return jax.vmap(of_draw)(parts, jax.random.split(keys[0], n))
+
+
+def draw_allowed(model: Model, key: jax.Array, n: int) -> jax.Array:
+    """Draw vectors from the prior where every assertion holds: (n, ndim).
+
+    Raises
+    ------
+    ValueError
+        Where they hold at less than about one draw in a thousand. In compiled code,
+        which cannot raise, the draws that are missing are NaN.
+    """
+    vectors, found = _draw_allowed(model, key, n)
+    if not isinstance(found, Tracer) and int(found) < n:
+        raise ValueError(_hardly_allowed(model, key))
+    return vectors
+
+
+def _hardly_allowed(model: Model, key: jax.Array) -> str:
+    violated = [model.violated(vector) for vector in draw(model, key, 100)]
+    told = (
+        f"{name!r} holds at {sum(name not in each for each in violated)} of 100"
+        for name in model.assertions
+    )
+    return (
+        "expected assertions that hold at one draw in a thousand from the priors, or "
+        f"more; got fewer: {', '.join(told)}; move the priors to where they hold, or "
+        "put an assertion into a prior, as in b=lambda m: dist.Uniform(m.a, 10)"
+    )
+
+
+@functools.partial(jax.jit, static_argnames="n")
+def _draw_allowed(model: Model, key: jax.Array, n: int) -> tuple[jax.Array, jax.Array]:
+    """Draw vectors from the priors where the assertions hold, by rejection.
+
+    Returns
+    -------
+    vectors : array, (n, ndim)
+        NaN where none was found.
+    found : int
+        How many were; fewer than ``n`` where less than about one draw in a thousand
+        is allowed.
+    """
+    if not model.assertions:
+        return draw(model, key, n), jnp.asarray(n)
+    batch = max(n, SMALLEST_BATCH)
+
+    def more(state: tuple) -> tuple:
+        vectors, found, key, rounds = state
+        key, key_now = jax.random.split(key)
+        drawn = draw(model, key_now, batch)
+        good = jax.vmap(functools.partial(allows, model))(drawn)
+        # The allowed ones fill the next free places, in order; the rest have none.
+        places = jnp.where(good, found + jnp.cumsum(good) - 1, n)
+        vectors = vectors.at[places].set(drawn, mode="drop")
+        return vectors, found + jnp.sum(good), key, rounds + 1
+
+    start = (jnp.full((n, model.ndim), jnp.nan), jnp.asarray(0), key, 0)
+    vectors, found, *_ = jax.lax.while_loop(
+        lambda state: (state[1] < n) & (state[3] < ROUNDS), more, start
+    )
+    return vectors, jnp.minimum(found, n)
+
+
+def allowed_fraction(model: Model, key: jax.Array, n: int) -> tuple[float, float]:
+    """Return the share of draws at which the assertions hold, and its error."""
+    share = float(np.mean(_are_allowed(model, key, n)))
+    return share, float(np.sqrt(share * (1 - share) / n))
+
+
+@functools.partial(jax.jit, static_argnames="n")
+def _are_allowed(model: Model, key: jax.Array, n: int) -> jax.Array:
+    return jax.vmap(functools.partial(allows, model))(draw(model, key, n))
+
+
+def bounds_of(model: Model) -> np.ndarray:
+    """Return the edges of the priors' support, (ndim, 2).
+
+    Infinite where it is open, or where they depend on other parameters.
+    """
+    return _by_element(
+        _bounds_at_draws(model, row) if isinstance(prior, Function) else bounds(prior)
+        for row, prior in model.free()
+    )
+
+
+def interval_of(model: Model, mass: float) -> np.ndarray:
+    """Return the central interval of each element's prior, (ndim, 2)."""
+    return _by_element(
+        _interval_of_draws(model, row, mass)
+        if isinstance(prior, Function)
+        else central_interval(prior, mass)
+        for row, prior in model.free()
+    )
+
+
+def _by_element(pairs: Iterable[tuple]) -> np.ndarray:
+    """Return lower and upper edges of parameters as one row for each element."""
+    parts = [np.stack([np.ravel(edge) for edge in pair], 1) for pair in pairs]
+    return np.concatenate(parts) if parts else np.zeros((0, 2))
+
+
+def _interval_of_draws(model: Model, row: Row, mass: float) -> tuple:
+    draws = np.asarray(draw(model, jax.random.key(0), MARGINAL_DRAWS))[:, row.span]
+    tails = ((1 - mass) / 2, (1 + mass) / 2)
+    return tuple(np.quantile(draws, tails, axis=0))
+
+
+def _bounds_at_draws(model: Model, row: Row) -> tuple:
+    """Return the edges of a prior that are the same whatever it depends on."""
+    prior = model.entry(row.name)[1]
+    draws = np.asarray(draw(model, jax.random.key(0), 8))
+    found = [bounds(prior.at(read_vector(model, one))) for one in draws]
+    lower, upper = (np.stack(edges) for edges in zip(*found, strict=True))
+    return (
+        np.where(np.all(lower == lower[0], axis=0), lower[0], -np.inf),
+        np.where(np.all(upper == upper[0], axis=0), upper[0], np.inf),
+    )
