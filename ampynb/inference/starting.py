@@ -35,10 +35,10 @@ def start_from(start: Any, model: Model, nwalkers: int, seed: int) -> Start | No
     if start is None:
         return None
     if isinstance(start, Result):
-        if start.model.names != model.names:
+        if start.table.names != model.names:
             raise ValueError(
                 f"expected a start with the parameters {', '.join(model.names)}; got a "
-                f"result with {', '.join(start.model.names)}; pass an instance instead"
+                f"result with {', '.join(start.table.names)}; pass an instance instead"
             )
         return Start(start.sample(nwalkers, seed))
     given = start.position if isinstance(start, Start) else start

@@ -18,6 +18,7 @@ from ampynb.inference import manifest as manifest_module
 from ampynb.inference.manifest import MANIFEST
 from ampynb.inference.store import Folder
 from ampynb.inference.store_error import StoreError
+from tests.inference.forgery import rewrite
 
 ABOUT = {"seed": 3, "table": [{"name": "slope"}]}
 N_WARMUP, N_SAMPLING = 5, 20
@@ -405,17 +406,6 @@ def test_where_no_run_is_it_is_told(tmp_path: Path):
 
 
 # Malice: a folder whose checksums are right
-
-
-def rewrite(path: Path, change: Callable[[dict], Any]) -> None:
-    """Change the manifest and let its checksum be right."""
-    content = json.loads((path / MANIFEST).read_text())
-    form = content.pop("format")
-    content.pop("crc32")
-    change(content)
-    checksum = manifest_module._checksum(content)
-    written = {"format": form, "crc32": checksum, **content}
-    (path / MANIFEST).write_text(json.dumps(written))
 
 
 def entry(content: dict, name: str = "position") -> dict:
