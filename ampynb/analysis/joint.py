@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
+import jax
 
 from ampynb.analysis.analysis import Analysis
 from ampynb.model.instance import Instance
 
-__all__ = ["JointAnalysis", "JointFit", "fits_in"]
+__all__ = ["JointAnalysis", "JointFit", "analyses_in", "fits_in"]
 
 _NOTHING = object()
 
@@ -49,28 +50,29 @@ class JointFit:
         return sum(fit.chi_squared for fit in fits if hasattr(fit, "chi_squared"))
 
     @property
-    def data(self) -> np.ndarray:
-        """The data of all fits one after the other, (n_obs,)."""
-        return self._joined("data", np.nan)
+    def data(self) -> dict[str, Any]:
+        """The data of each fit that has any, by name."""
+        fits = self.fits.items()
+        return {name: fit.data for name, fit in fits if hasattr(fit, "data")}
 
-    @property
-    def mask(self) -> np.ndarray:
-        """True where a datum of `data` is used, (n_obs,)."""
-        return self._joined("mask", True)
+    def predict(self, key: jax.Array) -> dict[str, Any]:
+        """Draw new data for each fit that has any, by name.
 
-    @property
-    def upper_limit(self) -> np.ndarray:
-        """True where a datum of `data` is an upper limit, (n_obs,)."""
-        return self._joined("upper_limit", False)
-
-    def _joined(self, attribute: str, default: Any) -> np.ndarray:
-        parts = [np.zeros(0, type(default))]
-        for fit in self.fits.values():
-            if hasattr(fit, "data"):
-                given = getattr(fit, attribute, None)
-                given = default if given is None else given
-                parts.append(np.ravel(np.broadcast_to(given, np.shape(fit.data))))
-        return np.concatenate(parts)
+        Raises
+        ------
+        TypeError
+            Where one cannot predict.
+        """
+        unable = [name for name in self.data if not hasattr(self.fits[name], "predict")]
+        if unable:
+            raise TypeError(
+                "expected fits that all have predict(key), which simulates data; got "
+                f"{', '.join(unable)} without; return for instance ampynb.GaussianFit "
+                "from fit_from of each analysis"
+            )
+        keys = jax.random.split(key, max(len(self.data), 1))
+        pairs = zip(self.data, keys, strict=False)
+        return {name: self.fits[name].predict(one) for name, one in pairs}
 
     def __repr__(self) -> str:
         fits = (f"{name}: {fit!r}" for name, fit in self.fits.items())
@@ -79,16 +81,24 @@ class JointFit:
 
 def fits_in(fit: Any) -> dict[str, Any]:
     """Return the fits in a joint one, with dotted names; any other as ``"data"``."""
-    return _flat(fit) if isinstance(fit, JointFit) else {"data": fit}
+    return _flat(fit, JointFit, "fits") if isinstance(fit, JointFit) else {"data": fit}
 
 
-def _flat(joint: JointFit) -> dict[str, Any]:
+def analyses_in(analysis: Analysis) -> dict[str, Analysis]:
+    """Return the analyses in a joint one by the names of `fits_in`."""
+    if not isinstance(analysis, JointAnalysis):
+        return {"data": analysis}
+    return _flat(analysis, JointAnalysis, "analyses")
+
+
+def _flat(joint: Any, kind: type, attribute: str) -> dict[str, Any]:
     found = {}
-    for name, fit in joint.fits.items():
-        if isinstance(fit, JointFit):
-            found |= {f"{name}.{inner}": one for inner, one in _flat(fit).items()}
+    for name, member in getattr(joint, attribute).items():
+        if isinstance(member, kind):
+            below = _flat(member, kind, attribute)
+            found |= {f"{name}.{inner}": one for inner, one in below.items()}
         else:
-            found[name] = fit
+            found[name] = member
     return found
 
 
@@ -213,6 +223,17 @@ class JointAnalysis(Analysis):
     def panel(self) -> dict[str, Any]:
         """Return how the fit of each analysis is drawn."""
         return {name: member.panel() for name, member in self.analyses.items()}
+
+    def with_data(self, data: Any, observed: Any) -> JointAnalysis:
+        """Return a copy of which each analysis has other data, by name."""
+        other = copy.copy(self)
+        other.analyses = {
+            name: member.with_data(data[name], observed[name])
+            if name in data
+            else member
+            for name, member in self.analyses.items()
+        }
+        return other
 
     @property
     def has_fit(self) -> bool:

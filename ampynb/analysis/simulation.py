@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from ampynb.analysis.analysis import Analysis, _bundle_analysis
+from ampynb.analysis.joint import analyses_in, fits_in
 from ampynb.analysis.posterior import Posterior
 
 __all__ = ["Simulation", "simulate"]
@@ -91,13 +92,17 @@ def _predicting_fit(posterior: Posterior, vector: Any) -> Any:
             f"data; got a {type(fit).__qualname__} without {' and '.join(missing)}; "
             "return for instance ampynb.GaussianFit from fit_from"
         )
-    limited = getattr(fit, "upper_limit", None) is not None
-    if limited and type(posterior.analysis).with_data is Analysis.with_data:
-        raise ValueError(
-            "expected data without upper limits, or an analysis that says how they "
-            f"come about; got {kind} with upper_limit; write with_data(self, data, "
-            "observed), which sets the limits of the simulated data too"
-        )
+    analyses = analyses_in(posterior.analysis)
+    for name, one in fits_in(fit).items():
+        limited = getattr(one, "upper_limit", None) is not None
+        kind = type(analyses[name])
+        if limited and kind.with_data is Analysis.with_data:
+            raise ValueError(
+                "expected data without upper limits, or an analysis that says how they "
+                f"come about; got {kind.__qualname__} with upper_limit; write "
+                "with_data(self, data, observed), which sets the limits of the "
+                "simulated data too"
+            )
     return fit
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from ampynb.analysis.analysis import Analysis
 from ampynb.analysis.check import check_likelihood
+from ampynb.analysis.joint import fits_in
 from ampynb.analysis.posterior import Posterior
 from ampynb.model.model import Model
 from ampynb.model.parameter import Collection
@@ -153,7 +154,8 @@ class FitExplorer:
         fit = self.analysis.fit_for_visualization(instance)
         chi_squared = None
         if hasattr(fit, "chi_squared"):
-            freedom = int(np.size(fit.data)) - self.model.ndim
+            data = (one.data for one in fits_in(fit).values())
+            freedom = sum(map(np.size, data)) - self.model.ndim
             chi_squared = (float(fit.chi_squared), freedom)
         self.readout.value = _numbers(float(fit.log_likelihood), log_prior, chi_squared)
         if can_draw(fit):

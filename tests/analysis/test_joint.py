@@ -1,5 +1,6 @@
 """Joint fits: sums of likelihoods, shared and own parameters, and populations."""
 
+import dataclasses
 import pickle
 from typing import Any
 
@@ -12,6 +13,7 @@ from scipy import stats
 
 import ampynb as anb
 from ampynb.analysis.joint import fits_in
+from ampynb.analysis.simulation import simulate
 from ampynb.model.arrays import Bundle
 from tests.helpers import Line, NumpyLine, counted
 
@@ -146,22 +148,10 @@ def test_a_joint_fit_has_the_fits_by_name_and_their_sums():
         expected = getattr(radio, name) + getattr(xray, name)
         assert float(getattr(fit, name)) == pytest.approx(float(expected))
     assert fit.log_likelihoods["radio"] == pytest.approx(radio.log_likelihood)
-    assert fit.data.tolist() == [*RADIO_Y, *XRAY_Y]
-    assert fit.mask.all()
-    assert not fit.upper_limit.any()
-    assert fit.mask.shape == fit.upper_limit.shape == (19,)
+    assert fit.data["radio"] is fit["radio"].data
     assert fits_in(fit) == fit.fits
     assert fits_in(radio) == {"data": radio}
     assert repr(fit).startswith("JointFit(radio: GaussianFit(12 data")
-
-
-def test_masks_and_limits_are_joined_too():
-    limits = np.array([True, False])
-    one = anb.GaussianFit(np.ones(2), 1.0, np.ones(2), upper_limit=limits)
-    two = anb.GaussianFit(np.ones(2), 1.0, np.ones(2), mask=limits)
-    fit = anb.JointFit({"one": one, "two": two}, {})
-    assert fit.upper_limit.tolist() == [True, False, False, False]
-    assert fit.mask.tolist() == [True, True, True, False]
 
 
 def test_a_joint_fit_passes_through_jax():
@@ -231,6 +221,59 @@ def test_what_is_summed_is_each_analysis_own_likelihood():
     assert not anb.JointAnalysis(prior=Given()).has_fit
 
 
+# Other data
+
+
+@pytest.mark.parametrize("use_jax", [True, False], ids=["JAX", "NumPy"])
+def test_simulated_data_take_the_place_of_each_analysis_own(use_jax):
+    members = lines(Line if use_jax else NumpyFitLine)
+    joint = anb.JointAnalysis(sky=anb.JointAnalysis(**members), prior=Given(use_jax))
+    model = anb.Model(slope=0.6, sky=anb.Model(radio=own(), xray=own()))
+    vectors = np.array([[0.4, -0.9], [1.0, 2.0]])
+    keys = jax.random.split(jax.random.key(0), 2)
+    for one in simulate(anb.Posterior(joint, model), vectors, keys):
+        simulated: Any = one.posterior.analysis
+        radio, xray = simulated.analyses["sky"].analyses.values()
+        intercepts = one.vector
+        expected = -0.5 * 0.6**2
+        for line, x, noise, intercept in (
+            (radio, RADIO_X, NOISES["radio"], intercepts[0]),
+            (xray, XRAY_X, NOISES["xray"], intercepts[1]),
+        ):
+            scaled = (line.y - 0.6 * x - intercept) / noise
+            assert np.abs(scaled).max() < 5.0
+            expected += stats.norm.logpdf(scaled).sum() - np.log(noise).sum()
+        assert one.log_likelihood == pytest.approx(expected)
+    assert members["radio"].y is RADIO_Y
+
+
+def test_data_that_cannot_be_simulated_are_told():
+    class Limited(Line):
+        def fit_from(self, instance):
+            fit = super().fit_from(instance)
+            return dataclasses.replace(fit, upper_limit=np.zeros(len(self.y), bool))
+
+    class Bare(Line):
+        def fit_from(self, instance):
+            return Plain(self.y, 0.0)
+
+    keys = jax.random.split(jax.random.key(0), 1)
+    model = anb.Model(slope=NORMAL, intercept=NORMAL)
+    for kind, error, words in (
+        (Limited, ValueError, "Limited with upper_limit; write with_data"),
+        (Bare, TypeError, "fits that all have predict.* got radio, xray without"),
+    ):
+        posterior = anb.Posterior(anb.JointAnalysis(**lines(kind)), model)
+        with pytest.raises(error, match=words):
+            simulate(posterior, np.zeros((1, 2)), keys)
+
+
+@dataclasses.dataclass
+class Plain:
+    data: Any
+    log_likelihood: Any
+
+
 # Shared work
 
 
@@ -286,7 +329,8 @@ def test_data_are_arguments_and_a_changed_setting_is_seen():
     vector = np.array([0.6, 0.4, -0.9])
     first = likelihood(anb.Posterior(joint, shared_slope()), vector)
     assert kind.evaluations == 2
-    joint.analyses["xray"].y = XRAY_Y + 1.0
+    xray: Any = joint.analyses["xray"]
+    xray.y = XRAY_Y + 1.0
     moved = likelihood(anb.Posterior(joint, shared_slope()), vector)
     assert kind.evaluations == 2
     assert float(moved) != float(first)

@@ -9,7 +9,7 @@ from scipy import stats
 
 import ampynb as anb
 from ampynb.inference.starting import start_from
-from tests.helpers import Line, line_problem
+from tests.helpers import Line, bounded_problem, line_problem
 
 UNIFORM = dist.Uniform(0.0, 1.0)
 
@@ -154,6 +154,23 @@ def test_the_posterior_is_cut_in_every_coordinate(use_jax):
             whole = float(plain.log_density(z))
             found = float(posterior.log_density(z))
             assert found == (pytest.approx(whole) if allowed else -np.inf)
+
+
+def test_the_evidence_over_the_cube_is_of_the_prior_that_is_cut():
+    """Divided by the allowed fraction, it is that of the prior with the cut as edge."""
+    problem = bounded_problem()
+    cut = problem.model.with_assertions(above=lambda m: m.intercept > 0.6)
+    narrow = problem.model.with_priors(intercept=dist.Uniform(0.6, 3.0))
+    u = (np.arange(300) + 0.5) / 300
+    points = np.stack(np.meshgrid(u, u), axis=-1).reshape(-1, 2)
+    evidence = {}
+    for name, model in (("cut", cut), ("narrow", narrow)):
+        posterior = anb.Posterior(problem.analysis, model)
+        cube = jax.jit(jax.vmap(posterior.log_likelihood_cube))
+        evidence[name] = np.exp(np.asarray(cube(points))).mean()
+    assert evidence["cut"] / 0.8 == pytest.approx(evidence["narrow"], rel=1e-3)
+    share, error = cut.allowed_fraction(jax.random.key(0), 20_000)
+    assert abs(share - 0.8) < 4 * error
 
 
 def test_a_sampler_stays_where_assertions_hold():
