@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import threading
+import weakref
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
-import ipywidgets
-import jax
 import numpy as np
 
 from ampynb.analysis.analysis import Analysis
@@ -16,19 +16,19 @@ from ampynb.analysis.check import check_likelihood
 from ampynb.analysis.posterior import Posterior
 from ampynb.model.model import Model
 from ampynb.model.parameter import Collection
-from ampynb.model.quantile import is_logarithmic
-from ampynb.model.table import suggest
-from ampynb.plots.figure import BlitCanvas, NotebookFigure
-from ampynb.plots.fit import FitPanels, is_drawable
+from ampynb.widgets.board import Board, close_all, weakly
 from ampynb.widgets.controls import ParameterControl
+from ampynb.widgets.point import Point
+from ampynb.widgets.undo import UndoHistory
 
 __all__ = ["FitExplorer", "explore"]
 
-PRIOR_MASS = 0.99
-
 
 def explore(
-    analysis: Analysis, model: Model | Collection, start: Any = None
+    analysis: Analysis,
+    model: Model | Collection,
+    start: Any = None,
+    panels: Sequence[Callable[[Any, Any], Any]] = (),
 ) -> FitExplorer:
     """Show sliders for a model's parameters, and its fit as they move.
 
@@ -38,6 +38,9 @@ def explore(
     model : Model or Collection
     start : instance, optional
         Where the sliders begin; at the prior medians by default.
+    panels : sequence of callable, optional
+        Panels of your own, below the picture: each ``draw(fit, axes)`` draws a fit on
+        empty matplotlib axes.
 
     Returns
     -------
@@ -45,176 +48,148 @@ def explore(
         Show it as the last expression of a cell; `FitExplorer.instance` is where the
         sliders are.
     """
-    return FitExplorer(analysis, model, start)
+    return FitExplorer(analysis, model, start, panels)
 
 
 class FitExplorer:
     """Controls from the parameter table, and the fit through `fit_for_visualization`.
 
     Ranges are the prior's bounds, or its central 99 % where it has none; the scale is
-    logarithmic where the prior is.
+    logarithmic where the prior is. When a control is grabbed or focused, the fit is
+    computed for all its values at once, and the picture follows without the kernel.
 
     Parameters
     ----------
     analysis : Analysis
     model : Model or Collection
     start : instance, optional
+    panels : sequence of callable, optional
     """
 
     def __init__(
-        self, analysis: Analysis, model: Model | Collection, start: Any = None
+        self,
+        analysis: Analysis,
+        model: Model | Collection,
+        start: Any = None,
+        panels: Sequence[Callable[[Any, Any], Any]] = (),
     ):
-        self.posterior = Posterior(analysis, model)
-        check_likelihood(self.posterior)
-        self.analysis, self.model = analysis, self.posterior.model
+        given = Posterior(analysis, model)
+        check_likelihood(given)
+        self.analysis = analysis
+        point = Point.at(
+            given.model,
+            start if start is not None else given.model.instance_from_prior_medians(),
+        )
         # Handlers may run in the main thread or beside it, with ipykernel's version.
         self._lock = threading.RLock()
-        self._prior = jax.jit(self.model.log_prior)
-        if start is None:
-            start = self.model.instance_from_prior_medians()
-        vector = np.asarray(self.model.vector_from_instance(start))
-        self.controls = self._make_controls(vector)
-        self.readout = ipywidgets.HTML()
-        self.picture = ipywidgets.Image(
-            format="png", layout=ipywidgets.Layout(max_width="100%")
+        self._history = UndoHistory(point if start is not None else point.rounded())
+        self._board = Board(
+            analysis, self.point, weakly(self._moved), weakly(self._receive), panels
         )
-        self._panels: FitPanels | None = None
-        self._canvas: BlitCanvas | None = None
-        self._render()
-        panel = ipywidgets.VBox(
-            [*(control.box for control in self.controls.values()), self.readout]
-        )
-        self.widget = ipywidgets.HBox(
-            [panel, self.picture],
-            layout=ipywidgets.Layout(flex_flow="row wrap", align_items="flex-start"),
-        )
+        self._board.draw()
+        self._finalizer = weakref.finalize(self, close_all, self._board.widgets)
 
-    def _make_controls(self, vector: np.ndarray) -> dict[str, ParameterControl]:
-        central = self.model.prior_interval(PRIOR_MASS)
-        bounds = self.model.bounds
-        intervals = np.where(np.isfinite(bounds), bounds, central)
-        controls = {}
-        for i, name in enumerate(self.model.names):
-            logarithmic = is_logarithmic(self.model.prior_of(name))
-            if logarithmic and intervals[i, 0] <= 0:
-                intervals[i] = central[i]
-            controls[name] = ParameterControl(
-                name,
-                self.model.units[i],
-                tuple(intervals[i]),
-                float(vector[i]),
-                logarithmic,
-                self._render,
-            )
-        return controls
+    # Where it is
 
-    # What users call
+    @property
+    def point(self) -> Point:
+        """Where the controls are, and what is fixed."""
+        return self._history.state
+
+    @property
+    def model(self) -> Model:
+        """The model, with what is fixed in the panel fixed."""
+        return self.point.model
+
+    @property
+    def posterior(self) -> Posterior:
+        """The posterior of `model`."""
+        return Posterior(self.analysis, self.model)
 
     @property
     def vector(self) -> np.ndarray:
-        """Where the controls are, (ndim,) [model units]."""
-        return np.array([control.value for control in self.controls.values()])
+        """The free parameters, (ndim,) [model units]."""
+        return self.point.vector
 
     @property
     def instance(self) -> Any:
         """The instance at which the controls are: pass it on as ``start=``."""
-        return self.model.instance_from_vector(self.vector)
+        return self.point.instance
 
-    def set(self, values: dict[str, float] | None = None, /, **by_name: float) -> None:
-        """Move controls: ``explorer.set(slope=2)``."""
-        values = {**(values or {}), **by_name}
-        for name in values:
-            if name not in self.controls:
-                raise ValueError(suggest(name, list(self.controls)))
-        for name, value in values.items():
-            self.controls[name].set(float(value))
-        self._render()
+    @property
+    def controls(self) -> dict[str, ParameterControl]:
+        """Slider and number box of each element."""
+        return self._board.controls
+
+    @property
+    def widget(self) -> Any:
+        """The widget that is shown."""
+        return self._board.view
+
+    @property
+    def numbers(self) -> dict[str, str]:
+        """What is told beside the picture, as texts by name."""
+        return dict(self._board.view.frame.get("numbers", ()))
+
+    # Moving
+
+    def set(self, values: dict[str, Any] | None = None, /, **by_name: Any) -> None:
+        """Move parameters: ``explorer.set(slope=2)``.
+
+        Names with dots or brackets go into a dictionary, as in
+        ``explorer.set({"lens.theta_E": 1.2})``.
+        """
+        self._go(self.point.moved({**(values or {}), **by_name}))
+
+    def _go(self, point: Point) -> None:
+        with self._lock:
+            self._history.record(point)
+            self._board.show(point)
+
+    def _moved(self, name: str, value: float) -> None:
+        """Take over what the user did; draw it in a thread."""
+        with self._lock:
+            point = self.point.moved({name: value})
+            self._history.record(point, key=name)
+            self._board.show_soon(point)
+
+    def _receive(self, content: dict) -> None:
+        """Do what a button says."""
+
+    def wait(self, timeout: float = 60.0) -> bool:
+        """Wait until all that was asked for is drawn; return whether it was in time."""
+        return self._board.worker.wait(timeout)
 
     def close(self) -> None:
-        """Close every widget of the explorer."""
-        for widget in _family(self.widget):
-            widget.close()
-
-    # Drawing
-
-    def _render(self) -> None:
-        with self._lock:
-            try:
-                self._draw(self.instance)
-            except Exception as error:  # shown where the user looks
-                self.readout.value = _alert(error)
-
-    def _draw(self, instance: Any) -> None:
-        log_prior = float(self._prior(self.vector))
-        if not self.analysis.has_fit:
-            log_likelihood = float(self.posterior.log_likelihood(self.vector))
-            self.readout.value = _numbers(log_likelihood, log_prior, None)
-            return
-        fit = self.analysis.fit_for_visualization(instance)
-        chi_squared = None
-        if hasattr(fit, "chi_squared"):
-            freedom = int(np.size(fit.data)) - self.model.ndim
-            chi_squared = (float(fit.chi_squared), freedom)
-        self.readout.value = _numbers(float(fit.log_likelihood), log_prior, chi_squared)
-        if is_drawable(fit):
-            self.picture.value = self._png(fit)
-
-    def _png(self, fit: Any) -> bytes:
-        if self._panels is None or self._canvas is None:
-            figure = NotebookFigure(figsize=(7, 4.6), dpi=100)
-            self._panels = FitPanels(figure, self.analysis.panel(), fit)
-            figure.subplots_adjust(left=0.11, right=0.985, top=0.98, bottom=0.11)
-            self._canvas = BlitCanvas(figure, self._panels.artists)
-        elif self._panels.update(fit):
-            self._canvas.stale = True
-        return self._canvas.png()
+        """Close every widget of the explorer, and let go of its figure."""
+        self._board.close()
+        self._finalizer.detach()
 
     # Views
 
     def __repr__(self) -> str:
-        values = (f"{name}={control.value:.6g}" for name, control in self._items())
+        values = (f"{name}={value:.6g}" for name, value in self.point.elements.items())
         return f"FitExplorer({', '.join(values)})"
-
-    def _items(self) -> Any:
-        return self.controls.items()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         bundle = self.widget._repr_mimebundle_(**kwargs) or {}
+        bundle = bundle[0] if isinstance(bundle, tuple) else bundle
         return {**bundle, "text/plain": repr(self), "text/html": self._static()}
 
     def _static(self) -> str:
         """Return the present picture and numbers, for pages without a kernel."""
-        png = base64.b64encode(self.picture.value).decode()
+        png = self._board.picture()
+        encoded = base64.b64encode(png).decode()
         picture = (
-            f'<img alt="the fit" src="data:image/png;base64,{png}">' if png else ""
+            f'<img alt="the fit" style="max-width:100%" '
+            f'src="data:image/png;base64,{encoded}">'
+            if png
+            else ""
         )
-        return f"<code>{escape(repr(self))}</code>{self.readout.value}{picture}"
-
-
-def _family(widget: Any) -> list:
-    """Return a widget and all below it."""
-    below = [kin for child in getattr(widget, "children", ()) for kin in _family(child)]
-    return [widget, *below]
-
-
-def _alert(error: Exception) -> str:
-    text = escape(f"{type(error).__name__}: {error}")
-    return f'<div role="alert" style="max-width:32em">⚠ {text}</div>'
-
-
-def _numbers(
-    log_likelihood: float, log_prior: float, chi_squared: tuple[float, int] | None
-) -> str:
-    lines = [
-        ("ln likelihood", f"{log_likelihood:.2f}"),
-        ("ln prior", f"{log_prior:.2f}"),
-    ]
-    if chi_squared is not None:
-        value, freedom = chi_squared
-        lines.append(("χ² / degrees of freedom", f"{value:.1f} / {freedom}"))
-    rows = "".join(
-        f'<tr><td>{name}</td><td style="text-align:right;padding-left:1em">{text}</td>'
-        "</tr>"
-        for name, text in lines
-    )
-    return f'<table style="font-variant-numeric:tabular-nums">{rows}</table>'
+        rows = "".join(
+            f'<tr><td>{escape(name)}</td><td style="text-align:right;padding-left:1em">'
+            f"{escape(text)}</td></tr>"
+            for name, text in self.numbers.items()
+        )
+        table = f'<table style="font-variant-numeric:tabular-nums">{rows}</table>'
+        return f"<code>{escape(repr(self))}</code>{table}{picture}"

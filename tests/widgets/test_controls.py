@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from ampynb.widgets.controls import STEPS, ParameterControl
+from ampynb.widgets.controls import STEPS, Looks, ParameterControl
+from ampynb.widgets.point import Control
 
 
 @pytest.fixture
@@ -11,28 +12,26 @@ def moves():
 
 @pytest.fixture
 def control(moves):
-    return ParameterControl(
-        "slope", "mJy/d", (0.0, 10.0), 5.0, False, lambda: moves.append(1)
-    )
+    control = Control("slope", "slope", "$m$", "mJy/d", (0.0, 10.0), False)
+    return ParameterControl(control, 5.0, lambda *told: moves.append(told))
 
 
 @pytest.fixture
 def logarithmic(moves):
-    return ParameterControl(
-        "width", "", (0.01, 100.0), 1.0, True, lambda: moves.append(1)
-    )
+    control = Control("width", "width", "", "", (0.01, 100.0), True)
+    return ParameterControl(control, 1.0, lambda *told: moves.append(told))
 
 
 def test_moving_the_slider_sets_the_number_and_tells_once(control, moves):
     control.slider.value = 7.5
     assert control.value == control.number.value == 7.5
-    assert len(moves) == 1
+    assert moves == [("slope", 7.5)]
 
 
 def test_typing_sets_the_slider_and_tells_once(control, moves):
     control.number.value = 2.5
     assert control.slider.value == 2.5
-    assert len(moves) == 1
+    assert moves == [("slope", 2.5)]
 
 
 def test_a_number_beyond_the_range_is_kept_and_the_slider_stays_at_its_end(control):
@@ -74,7 +73,30 @@ def test_a_logarithmic_slider_ignores_rounding_in_its_own_scale(logarithmic, mov
     assert moves == []
 
 
-def test_name_and_unit_are_shown(control):
+def test_the_noise_of_the_slider_s_arithmetic_is_left_out(control):
+    control.slider.value = 1.4749999999999999
+    assert control.value == 1.475
+
+
+def test_name_label_and_unit_are_shown(control, logarithmic):
     assert control.slider.description == "slope"
     assert "mJy/d" in control.slider.tooltip
-    assert control.box.children[-1].value == "mJy/d"
+    assert control.number.description == "$m$ [mJy/d]"
+    assert logarithmic.number.description == ""
+
+
+def test_a_disabled_control_stands_still(control):
+    control.disabled = True
+    assert control.disabled and control.slider.disabled and control.number.disabled
+
+
+def test_layouts_and_styles_can_be_shared():
+    looks = Looks()
+    one, other = (
+        ParameterControl(
+            Control(name, name, "", "", (0.0, 1.0), False), 0.5, print, looks
+        )
+        for name in "ab"
+    )
+    assert one.slider.layout is other.slider.layout
+    assert one.number.style is other.number.style
