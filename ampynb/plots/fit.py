@@ -165,13 +165,19 @@ class FitPanels:
             self.rescale(limit)
         return changed
 
-    def add_band(self, fits: Any, mass: float = 0.68) -> None:
-        """Shade the central ``mass`` of the models of a batch of fits."""
+    def add_band(
+        self, fits: Any, mass: float = 0.68, colour: str | None = None
+    ) -> None:
+        """Shade the central ``mass`` of the models of a batch of fits.
+
+        In the colour of the curve, where none is given.
+        """
         tails = (0.5 - mass / 2, 0.5 + mass / 2)
         for line, (x, y) in zip(self.lines, self.curves(fits), strict=True):
             low, high = np.quantile(y, tails, axis=0)
+            shade = colour or line.get_color()
             self.upper.fill_between(
-                x, low, high, color=line.get_color(), alpha=0.22, lw=0, zorder=1
+                x, low, high, color=shade, alpha=0.22, lw=0, zorder=1
             )
 
     def add_best(self, fit: Any) -> None:

@@ -89,16 +89,18 @@ class Scene:
             artist.set_animated(True)
         self._backgrounds: dict[float, bytes] = {}
 
-    def add(self, ghosts: Sequence[Any] = (), bands: Sequence[Any] = ()) -> None:
+    def add(self, ghosts: Sequence[Any] = (), bands: Sequence[tuple] = ()) -> None:
         """Add fits to compare with, in grey, and bands of batches of fits.
+
+        A band is a batch and a colour, None for the curve's.
 
         Images have room for neither.
         """
         if not isinstance(self.panels, FitPanels):
             return
         with RENDER_LOCK:
-            for band in bands:
-                self.panels.add_band(band)
+            for fits, colour in bands:
+                self.panels.add_band(fits, colour=colour)
             for ghost in ghosts:
                 self.panels.add_ghost(ghost)
         self._backgrounds.clear()
@@ -185,7 +187,7 @@ class Scene:
         if isinstance(artist, AxesImage):
             colours = artist.get_cmap()(np.arange(256), bytes=True)
             upward = artist.origin == "lower"
-            shape = [int(side) for side in np.shape(artist.get_array())]
+            shape = list(np.shape(np.asarray(artist.get_array())))
             return {
                 "kind": "image",
                 **part,

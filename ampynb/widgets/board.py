@@ -12,10 +12,13 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from ampynb.analysis.analysis import Analysis
+from ampynb.inference.run import Run
 from ampynb.plots.fit import FitPanels
+from ampynb.widgets.code import code_of
 from ampynb.widgets.controls import Looks, ParameterControl
 from ampynb.widgets.drawing import Drawing, Page
 from ampynb.widgets.extra import ExtraPanels
+from ampynb.widgets.monitor import RunMonitor
 from ampynb.widgets.point import Point, controls_of
 from ampynb.widgets.view import ExplorerView
 from ampynb.widgets.worker import Worker
@@ -67,6 +70,8 @@ class Board:
         self.drawing = Drawing(analysis)
         self.extra = ExtraPanels(panels) if panels else None
         self._on_message = on_message
+        self.closed = False
+        self.monitor: RunMonitor | None = None
         self._drawn_epoch = -1
         self.worker = Worker(KINDS, weakly(self.tell))
         self.looks = Looks()
@@ -110,8 +115,9 @@ class Board:
         """Move the controls to a point and draw it before returning."""
         with self.drawing.lock:
             self.point = point
-            self._follow(point)
-            self.draw()
+            if not self.closed:
+                self._follow(point)
+                self.draw()
 
     def show_soon(self, point: Point) -> None:
         """Draw a point to which the user has moved the controls; return at once."""
@@ -129,6 +135,8 @@ class Board:
     def draw(self) -> None:
         """Draw the newest point, or tell why it cannot be drawn."""
         with self.drawing.lock:
+            if self.closed:
+                return
             try:
                 self._draw()
             except Exception as error:  # shown where the user looks
@@ -143,6 +151,7 @@ class Board:
         if drawing.scene is not None and drawing.epoch != self._drawn_epoch:
             layout = {**drawing.scene.layout(drawing.fit), "epoch": drawing.epoch}
         values = list(point.elements.values())
+        self.view.code = code_of(point)
         self.view.show_frame(frame, values, layout, drawing.background)
         self._drawn_epoch = drawing.epoch
 
@@ -190,8 +199,8 @@ class Board:
             return self._sweep(self.point.model.names[0])
         return None
 
-    def redraw(self, ghosts: list, bands: list) -> None:
-        """Draw with other fits to compare with, and other bands."""
+    def compare_with(self, ghosts: list[Any], bands: list[tuple]) -> None:
+        """Draw with other fits, in grey, and with bands: batches with their colour."""
         with self.drawing.lock:
             self.drawing.ghosts, self.drawing.bands = ghosts, bands
             self.drawing.lay_out()
@@ -223,14 +232,28 @@ class Board:
                 values = list(point.elements.values())
                 self.view.send_sweep(sweep, values, keys, drawing.background)
 
+    def show_run(self, run: Run) -> None:
+        """Show the monitor of a run below all, in the place of the one before."""
+        if self.monitor is not None:
+            self.monitor.close()
+        self.monitor = RunMonitor(run)
+        self.monitor.mimebundle()  # lets it follow the run
+        self.view.below = [self.monitor.widget]
+
     def close(self) -> None:
         """Close the widgets, and let go of figure and fits."""
         self.worker.clear()
+        if self.monitor is not None:
+            self.monitor.close()
         with self.drawing.lock:
+            self.closed = True
             close_all(self.widgets)
-            self.widgets, self.controls = [], {}
+            self.widgets.clear()
+            self.controls = {}
             self.drawing.lay_out()
             self.drawing.fit, self.drawing.ghosts, self.drawing.bands = None, [], []
+            self.view.background, self.view.frame, self.view.scene = {}, {}, {}
+            self.view.extra = b""
 
 
 def close_all(widgets: list[Any]) -> None:

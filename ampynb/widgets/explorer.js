@@ -259,8 +259,13 @@ async function render({ model, el }) {
   follow('fixed', (fixed) => rows.forEach((row) => row.setFixed(fixed.includes(row.parameter))));
   follow('buttons', (buttons) => showButtons(parts.buttons, buttons, send));
   follow('alert', (text) => { parts.alert.textContent = text; });
-  follow('chips', (chips) => parts.chips.replaceChildren(...chips.map(({ text, title }) =>
-    make('li', '', { textContent: text, title }))));
+  follow('chips', (chips) => parts.chips.replaceChildren(...chips.map(({ name, text }) => {
+    const chip = make('button', 'ampynb-chip', { type: 'button', textContent: text, title: `go back to ${name}` });
+    chip.addEventListener('click', () => send({ do: 'restore', name }));
+    const item = make('li', '');
+    item.append(chip);
+    return item;
+  })));
   follow('extra', (png) => {
     URL.revokeObjectURL(parts.extra.src);
     parts.extra.hidden = !png?.byteLength;

@@ -2,53 +2,35 @@
 
 from __future__ import annotations
 
-import base64
 import threading
 import weakref
 from collections.abc import Callable, Sequence
-from html import escape
 from typing import Any
 
 import numpy as np
 
+from ampynb.algorithms.optimise import Optimum
 from ampynb.analysis.analysis import Analysis
 from ampynb.analysis.check import check_likelihood
 from ampynb.analysis.posterior import Posterior
+from ampynb.inference.run import Run
 from ampynb.model.model import Model
 from ampynb.model.parameter import Collection
+from ampynb.results.result import Result
 from ampynb.widgets.board import Board, close_all, weakly
+from ampynb.widgets.buttons import SLOW, buttons_of, press
+from ampynb.widgets.climb import Climb
+from ampynb.widgets.code import code_of
+from ampynb.widgets.comparison import Comparison
 from ampynb.widgets.controls import ParameterControl
+from ampynb.widgets.launch import launch
 from ampynb.widgets.point import Point
+from ampynb.widgets.static import static_html
+from ampynb.widgets.targets import check_result, draw_of, target
 from ampynb.widgets.undo import UndoHistory
+from ampynb.widgets.worker import Worker
 
-__all__ = ["FitExplorer", "explore"]
-
-
-def explore(
-    analysis: Analysis,
-    model: Model | Collection,
-    start: Any = None,
-    panels: Sequence[Callable[[Any, Any], Any]] = (),
-) -> FitExplorer:
-    """Show sliders for a model's parameters, and its fit as they move.
-
-    Parameters
-    ----------
-    analysis : Analysis
-    model : Model or Collection
-    start : instance, optional
-        Where the sliders begin; at the prior medians by default.
-    panels : sequence of callable, optional
-        Panels of your own, below the picture: each ``draw(fit, axes)`` draws a fit on
-        empty matplotlib axes.
-
-    Returns
-    -------
-    FitExplorer
-        Show it as the last expression of a cell; `FitExplorer.instance` is where the
-        sliders are.
-    """
-    return FitExplorer(analysis, model, start, panels)
+__all__ = ["FitExplorer"]
 
 
 class FitExplorer:
@@ -57,44 +39,57 @@ class FitExplorer:
     Ranges are the prior's bounds, or its central 99 % where it has none; the scale is
     logarithmic where the prior is. When a control is grabbed or focused, the fit is
     computed for all its values at once, and the picture follows without the kernel.
+    Every button has a method that does the same.
 
-    Parameters
-    ----------
-    analysis : Analysis
-    model : Model or Collection
-    start : instance, optional
-    panels : sequence of callable, optional
+    Parameters are those of `ampynb.explore`.
+
+    Raises
+    ------
+    ValueError
+        Where the result is of another model.
     """
 
     def __init__(
         self,
         analysis: Analysis,
         model: Model | Collection,
+        result: Result | None = None,
         start: Any = None,
+        *,
         panels: Sequence[Callable[[Any, Any], Any]] = (),
     ):
         given = Posterior(analysis, model)
         check_likelihood(given)
         self.analysis = analysis
-        point = Point.at(
-            given.model,
-            start if start is not None else given.model.instance_from_prior_medians(),
-        )
+        self.run: Run | None = None
+        self._comparison = Comparison(analysis)
+        self._result: Result | None = None
+        self._best: Point | None = None
+        self._climb: Climb | None = None
+        self._seed = 0
         # Handlers may run in the main thread or beside it, with ipykernel's version.
         self._lock = threading.RLock()
-        self._history = UndoHistory(point if start is not None else point.rounded())
+        chosen = start is not None
+        if not chosen and result is not None:
+            start = result.median()
+        elif not chosen:
+            start = given.model.instance_from_prior_medians()
+        point = Point.at(given.model, start)
+        self.history = UndoHistory(point if chosen else point.rounded())
         self._board = Board(
             analysis, self.point, weakly(self._moved), weakly(self._receive), panels
         )
-        self._board.draw()
+        self._tasks = Worker(("press", "adopt"), weakly(self._board.tell))
         self._finalizer = weakref.finalize(self, close_all, self._board.widgets)
+        self._board.draw()
+        self.result = result
 
     # Where it is
 
     @property
     def point(self) -> Point:
         """Where the controls are, and what is fixed."""
-        return self._history.state
+        return self.history.state
 
     @property
     def model(self) -> Model:
@@ -131,6 +126,11 @@ class FitExplorer:
         """What is told beside the picture, as texts by name."""
         return dict(self._board.view.frame.get("numbers", ()))
 
+    @property
+    def draws_curves(self) -> bool:
+        """Whether the fit is drawn as curves, which bands and snapshots can be."""
+        return self._board.draws_curves
+
     # Moving
 
     def set(self, values: dict[str, Any] | None = None, /, **by_name: Any) -> None:
@@ -141,24 +141,223 @@ class FitExplorer:
         """
         self._go(self.point.moved({**(values or {}), **by_name}))
 
+    def fix(self, *names: str) -> None:
+        """Hold parameters at their values, for the optimiser and samplers too."""
+        point = self.point
+        for name in names:
+            point = point.with_fixed(name)
+        self._go(point)
+
+    def free(self, name: str, prior: Any = None) -> None:
+        """Free a parameter, with another prior if one is given.
+
+        A parameter that the model itself fixes gets a log-uniform prior over two
+        decades about a positive value, else a normal one about it.
+        """
+        self._go(self.point.with_free(name, prior))
+
+    def undo(self) -> None:
+        """Take back the last change; a drag of a slider is one."""
+        with self._lock:
+            self._show(self.history.undo())
+
+    def redo(self) -> None:
+        """Do again what was undone."""
+        with self._lock:
+            self._show(self.history.redo())
+
+    def reset(self, to: str = "prior median", seed: int | None = None) -> None:
+        """Go to a point.
+
+        Parameters
+        ----------
+        to : str
+            ``"prior median"``, ``"prior draw"``, ``"best"``, the best point of the
+            result or else of the optimiser, or ``"posterior median"``.
+        seed : int, optional
+            Of the prior draw; another one each time by default.
+        """
+        self._seed += 1
+        seed = self._seed if seed is None else seed
+        self._go(target(to, self.point, self._result, self._best, seed))
+
+    def draw(self, n: int) -> None:
+        """Go to the ``n``-th draw of the result."""
+        self._go(draw_of(self._result, self.point, n))
+
     def _go(self, point: Point) -> None:
         with self._lock:
-            self._history.record(point)
-            self._board.show(point)
+            self.history.record(point)
+            self._show(point)
+
+    def _show(self, point: Point) -> None:
+        self._board.show(point)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        self._board.view.buttons = buttons_of(self)
 
     def _moved(self, name: str, value: float) -> None:
         """Take over what the user did; draw it in a thread."""
         with self._lock:
             point = self.point.moved({name: value})
-            self._history.record(point, key=name)
+            self.history.record(point, key=name)
             self._board.show_soon(point)
+            self._refresh()
 
     def _receive(self, content: dict) -> None:
-        """Do what a button says."""
+        """Do what a button says, in a thread where it takes time."""
+        if content["do"] in SLOW:
+            self._tasks.submit("press", lambda: press(self, content))
+            return
+        try:
+            press(self, content)
+        except Exception as error:  # shown where the user looks
+            self._board.tell(error)
+
+    # From here
+
+    @property
+    def is_optimising(self) -> bool:
+        """Whether the optimiser is at work."""
+        return self._climb is not None
+
+    def optimise(self) -> Optimum:
+        """Climb to the nearest maximum of the posterior, showing the way.
+
+        It ends where it is when a control is moved meanwhile.
+        """
+        begun = self.point
+
+        def show(point: Point) -> bool:
+            with self._lock:
+                if self.point is begun:
+                    self._board.show(point)
+                return self.point is begun
+
+        self._climb = Climb(show)
+        self._refresh()
+        try:
+            optimum = self._climb.from_point(self.posterior, begun)
+        finally:
+            self._climb = None
+            self._refresh()
+        with self._lock:
+            if self.point is begun:
+                self._best = begun.at_vector(optimum.vector).rounded()
+                self._go(self._best)
+        return optimum
+
+    def stop_optimising(self) -> None:
+        """End `optimise` after its present step."""
+        climb = self._climb
+        if climb is not None:
+            climb.stop()
+
+    def sample(self, sampler: Any = None, seed: int = 0, **options: Any) -> Run:
+        """Start a sampler here; its monitor is shown below the explorer.
+
+        Parameters
+        ----------
+        sampler : str or Algorithm, optional
+            NUTS by default, or the ensemble for an analysis in NumPy.
+        seed : int
+        **options
+            As of `InferenceEngine.start`: ``nwalkers``, ``iterations``, ``burn``, ...
+
+        Returns
+        -------
+        Run
+            Its result becomes the explorer's when it has ended.
+        """
+        ended = weakly(self._run_ended)
+        self.run = launch(self.analysis, self.point, ended, sampler, seed, options)
+        self._board.show_run(self.run)
+        return self.run
+
+    def _run_ended(self) -> None:
+        self._tasks.submit("adopt", self._adopt)
+
+    def _adopt(self) -> None:
+        """Take the result of the run, if it has draws, for the buttons."""
+        run = self.run
+        if run is not None and len((result := run.wait()).draws):
+            self.result = result
+
+    # Comparing
+
+    @property
+    def result(self) -> Result | None:
+        """The result whose points and band are at hand."""
+        return self._result
+
+    @result.setter
+    def result(self, result: Result | None) -> None:
+        if result is not None:
+            check_result(result, self.point)
+        self._result = result
+        self._refresh()
+
+    @property
+    def has_best(self) -> bool:
+        """Whether there is a best point to go to."""
+        return self._result is not None or self._best is not None
+
+    @property
+    def snapshots(self) -> dict[str, Any]:
+        """The instances of the snapshots, by name."""
+        return {one.name: one.point.instance for one in self._comparison.snapshots}
+
+    @property
+    def bands(self) -> list[str]:
+        """Which bands are shown: ``"prior"``, ``"posterior"``."""
+        return list(self._comparison.bands)
+
+    def snapshot(self, name: str | None = None) -> None:
+        """Keep the present curve in grey, with its numbers."""
+        self._comparison.keep(name, self.point, self.numbers)
+        self._compare()
+
+    def restore(self, name: str) -> None:
+        """Go back to a snapshot."""
+        self._go(self._comparison.point_of(name))
+
+    def clear_snapshots(self) -> None:
+        """Forget all snapshots."""
+        self._comparison.snapshots = []
+        self._compare()
+
+    def band(self, of: str, shown: bool = True, n: int = 100) -> None:
+        """Shade the central 68 % of the curves of draws, or take the shade away.
+
+        Parameters
+        ----------
+        of : str
+            ``"prior"`` or ``"posterior"``.
+        n : int
+            Draws.
+        """
+        if shown:
+            self._comparison.shade(of, self.model, self._result, n)
+        else:
+            self._comparison.bands.pop(of, None)
+        self._compare()
+
+    def _compare(self) -> None:
+        comparison = self._comparison
+        self._board.view.chips = comparison.chips
+        self._board.compare_with(comparison.ghosts, list(comparison.bands.values()))
+        self._refresh()
+
+    def code(self) -> str:
+        """Return the Python that makes the present instance, and its model."""
+        return code_of(self.point)
+
+    # Being there
 
     def wait(self, timeout: float = 60.0) -> bool:
         """Wait until all that was asked for is drawn; return whether it was in time."""
-        return self._board.worker.wait(timeout)
+        return self._tasks.wait(timeout) and self._board.worker.wait(timeout)
 
     def close(self) -> None:
         """Close every widget of the explorer, and let go of its figure."""
@@ -174,22 +373,5 @@ class FitExplorer:
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         bundle = self.widget._repr_mimebundle_(**kwargs) or {}
         bundle = bundle[0] if isinstance(bundle, tuple) else bundle
-        return {**bundle, "text/plain": repr(self), "text/html": self._static()}
-
-    def _static(self) -> str:
-        """Return the present picture and numbers, for pages without a kernel."""
-        png = self._board.picture()
-        encoded = base64.b64encode(png).decode()
-        picture = (
-            f'<img alt="the fit" style="max-width:100%" '
-            f'src="data:image/png;base64,{encoded}">'
-            if png
-            else ""
-        )
-        rows = "".join(
-            f'<tr><td>{escape(name)}</td><td style="text-align:right;padding-left:1em">'
-            f"{escape(text)}</td></tr>"
-            for name, text in self.numbers.items()
-        )
-        table = f'<table style="font-variant-numeric:tabular-nums">{rows}</table>'
-        return f"<code>{escape(repr(self))}</code>{table}{picture}"
+        html = static_html(repr(self), self.numbers, self._board.picture())
+        return {**bundle, "text/plain": repr(self), "text/html": html}

@@ -49,7 +49,7 @@ class ExplorerView(anywidget.AnyWidget):
     alert : str
         What went wrong.
     chips : list of dict
-        Snapshots: ``text`` and ``title``.
+        Snapshots: ``name`` and ``text``.
     code : str
         What the button for it copies.
     below : list of widgets

@@ -143,7 +143,7 @@ def test_ghosts_and_bands_are_part_of_what_stands_still():
     before = scene.background(4.0)
     scene.add(ghosts=[fit_at(1.0)])
     ghostly = scene.background(4.0)
-    scene.add(bands=[fits_at(np.linspace(1.5, 2.5, 9))])
+    scene.add(bands=[(fits_at(np.linspace(1.5, 2.5, 9)), None)])
     assert len({before, ghostly, scene.background(4.0)}) == 3
 
 

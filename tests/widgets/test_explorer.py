@@ -1,5 +1,6 @@
 import gc
 import io
+import weakref
 
 import numpy as np
 import numpyro.distributions as dist
@@ -132,6 +133,20 @@ def test_closing_leaves_no_widget_behind(analysis, model):
     assert 8 <= len(made) <= 12
     explorer.close()
     assert made & set(_instances) == set()
+
+
+def test_a_closed_one_still_says_where_it_is_and_holds_no_figure(analysis, model):
+    explorer = anb.explore(analysis, model)
+    scene = weakref.ref(explorer._board.drawing.scene)
+    explorer.set(slope=2.0)
+    explorer.close()
+    explorer.close()
+    assert explorer.instance.slope == 2.0
+    explorer.set(slope=3.0)
+    assert repr(explorer) == "FitExplorer(slope=3, intercept=0)"
+    assert explorer.wait()
+    gc.collect()
+    assert scene() is None
 
 
 def test_ten_parameters_take_few_models_in_the_page(analysis):
