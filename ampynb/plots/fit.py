@@ -63,6 +63,11 @@ class FitPanels:
         """What `update` changes."""
         return [*self.lines, *self.points]
 
+    @property
+    def changing(self) -> list:
+        """The axes that `rescale` changes."""
+        return [self.lower]
+
     def _draw_data(self, fit: Any) -> None:
         data = np.asarray(fit.data)
         noise = getattr(fit, "noise", None)
@@ -146,6 +151,8 @@ class FitPanels:
 
     def rescale(self, limit: float) -> None:
         """Set the limit of the residuals' axis [sigma]."""
+        if limit == self.lower.get_ylim()[1]:
+            return
         self.lower.set_ylim(-limit, limit)
         self.lower.set_yticks([-limit / 2, 0.0, limit / 2])
 

@@ -64,10 +64,14 @@ class ImagePanels:
             for axes, (cmap, ends) in zip(self.axes, looks, strict=True)
         ]
         self.artists = images[1:]
-        self._label(figure, images, "bottom" if beside else "right")
+        self._label(figure, images, beside)
         self.update(fit)
+        for _ in range(2):  # the second time knows how wide the tick labels are
+            figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # the axes stay where they are now
 
-    def _label(self, figure: Figure, images: list, side: str) -> None:
+    def _label(self, figure: Figure, images: list, beside: bool) -> None:
+        side = "bottom" if beside else "right"
         titles = ("data", "model", r"residual [$\sigma$]")
         labels = (self.panel.colour_label, self.panel.colour_label, "")
         for axes, image, title, label in zip(
@@ -75,11 +79,14 @@ class ImagePanels:
         ):
             axes.set_title(title, fontsize=10)
             axes.tick_params(color=GREY, labelsize=8)
-            axes.set_xlabel(self.panel.xlabel)
             bar = figure.colorbar(image, ax=axes, location=side, label=label)
+            self.changing = [bar.ax]  # of the residuals, in the end
             bar.ax.tick_params(labelsize=8, color=GREY)
             bar.ax.locator_params(nbins=4)
-        self.axes[0].set_ylabel(self.panel.ylabel)
+        for axes in self.axes if beside else self.axes[-1:]:
+            axes.set_xlabel(self.panel.xlabel)
+        for axes in self.axes[:1] if beside else self.axes:
+            axes.set_ylabel(self.panel.ylabel)
 
     def moving(self, fit: Any) -> list[tuple[None, np.ndarray]]:
         """Return None, as there is no abscissa, and the image of each of `artists`."""
@@ -92,7 +99,8 @@ class ImagePanels:
 
     def rescale(self, limit: float) -> None:
         """Set the limit of the residuals' scale [sigma]."""
-        self.artists[1].set_clim(-limit, limit)
+        if limit != self.artists[1].get_clim()[1]:
+            self.artists[1].set_clim(-limit, limit)
 
     def normalised(
         self, artist: Any, values: np.ndarray, limits: np.ndarray

@@ -88,6 +88,7 @@ class Scene:
         for artist in self.panels.artists:
             artist.set_animated(True)
         self._backgrounds: dict[float, bytes] = {}
+        self._base: Any = None
 
     def add(self, ghosts: Sequence[Any] = (), bands: Sequence[tuple] = ()) -> None:
         """Add fits to compare with, in grey, and bands of batches of fits.
@@ -103,6 +104,7 @@ class Scene:
                 self.panels.add_band(fits, colour=colour)
             for ghost in ghosts:
                 self.panels.add_ghost(ghost)
+        self._base = None
         self._backgrounds.clear()
 
     def background(self, limit: float) -> bytes:
@@ -110,24 +112,35 @@ class Scene:
         if limit not in self._backgrounds:
             with RENDER_LOCK:
                 self.panels.rescale(limit)
-                self._backgrounds[limit] = _png(self._draw())
+                self._backgrounds[limit] = _png(self._draw_still())
         return self._backgrounds[limit]
 
-    def _draw(self) -> np.ndarray:
+    def _draw_still(self) -> np.ndarray:
+        """Draw what stands still, and of it afresh only what the limit changes."""
         canvas: Any = self.figure.canvas
-        canvas.draw()
+        changing = self.panels.changing
+        if self._base is None:
+            for axes in changing:
+                axes.set_animated(True)
+            canvas.draw()
+            self._base = canvas.copy_from_bbox(self.figure.bbox)
+            for axes in changing:
+                axes.set_animated(False)
+        canvas.restore_region(self._base)
+        for axes in changing:
+            axes.draw(canvas.get_renderer())
         return np.array(canvas.buffer_rgba())
 
     def picture(self, fit: Any) -> bytes:
         """Return the whole picture of a fit on opaque ground, as a PNG."""
         with RENDER_LOCK:
             self.panels.update(fit)
-            still = Image.fromarray(self._draw())
+            self._draw_still()
             for artist in self.panels.artists:
                 artist.axes.draw_artist(artist)
             canvas: Any = self.figure.canvas
             whole = Image.fromarray(np.array(canvas.buffer_rgba()))
-        ground = Image.new("RGBA", still.size, PAPER[self.dark])
+        ground = Image.new("RGBA", whole.size, PAPER[self.dark])
         return _png(np.asarray(Image.alpha_composite(ground, whole))[..., :3])
 
     def frames(self, fits: Any, batched: bool) -> Frames:
@@ -140,14 +153,13 @@ class Scene:
         points = sum(np.size(x) for x, _ in moving if x is not None)
         y = np.empty((n, points), np.float32)
         pixels = [np.zeros((n, 0), np.uint8)]
-        with RENDER_LOCK:
-            for limit in np.unique(limits):
-                rows = limits == limit
-                self.panels.rescale(limit)
-                y[rows] = self._ordinates(moving, rows)
-            for artist, (x, values) in zip(self.panels.artists, moving, strict=True):
-                if x is None:
-                    pixels.append(_indices(artist, values, limits, self.panels))
+        for limit in np.unique(limits):
+            rows = limits == limit
+            self.panels.rescale(limit)
+            y[rows] = self._ordinates(moving, rows)
+        for artist, (x, values) in zip(self.panels.artists, moving, strict=True):
+            if x is None:
+                pixels.append(_indices(artist, values, limits, self.panels))
         return Frames(limits, y, np.concatenate(pixels, axis=1))
 
     def _ordinates(self, moving: list, rows: np.ndarray) -> np.ndarray:

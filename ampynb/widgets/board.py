@@ -1,8 +1,9 @@
 """The explorer's machinery: controls, view, and the thread that draws.
 
-Callbacks of widgets only note what is wanted. One thread draws the newest point, then
-what is less urgent. Whoever draws holds a lock from reading the point to showing its
-picture, so that no older picture can come after a newer one.
+Callbacks of widgets only note what is wanted. One thread draws the newest point, and
+another one what is less urgent, sweeps and the user's own panels. Whoever draws holds
+a lock from reading the point to showing its picture, so that no older picture can come
+after a newer one.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
+
+import numpy as np
 
 from ampynb.analysis.analysis import Analysis
 from ampynb.inference.run import Run
@@ -25,7 +28,7 @@ from ampynb.widgets.worker import Worker
 
 __all__ = ["Board", "weakly"]
 
-KINDS = ("page", "draw", "extra", "sweep")
+QUICK, SLOW = ("page", "draw"), ("sweep", "extra")
 
 
 def weakly(method: Callable) -> Callable:
@@ -73,7 +76,8 @@ class Board:
         self.closed = False
         self.monitor: RunMonitor | None = None
         self._drawn_epoch = -1
-        self.worker = Worker(KINDS, weakly(self.tell))
+        self._quick = Worker(QUICK, weakly(self.tell))
+        self._slow = Worker(SLOW, weakly(self.tell))
         self.looks = Looks()
         self.controls = {
             control.element: ParameterControl(
@@ -122,7 +126,7 @@ class Board:
     def show_soon(self, point: Point) -> None:
         """Draw a point to which the user has moved the controls; return at once."""
         self.point = point
-        self.worker.submit("draw", self.draw)
+        self._quick.submit("draw", self.draw)
 
     def _follow(self, point: Point) -> None:
         for name, value in point.elements.items():
@@ -142,7 +146,7 @@ class Board:
             except Exception as error:  # shown where the user looks
                 self.tell(error)
         if self.extra is not None:
-            self.worker.submit("extra", self._draw_extra)
+            self._slow.submit("extra", self._draw_extra)
 
     def _draw(self) -> None:
         point, drawing = self.point, self.drawing
@@ -177,11 +181,11 @@ class Board:
     def _receive(self, _: Any, content: dict, buffers: Any) -> None:
         if content["do"] == "page":
             page = Page(content["width"], content["ratio"], content["dark"])
-            self.worker.submit("page", lambda: self._set_page(page))
-            self.worker.submit("sweep", self._warm_up)
+            self._quick.submit("page", lambda: self._set_page(page))
+            self._slow.submit("sweep", self._warm_up)
         elif content["do"] == "sweep":
             name = content["name"]
-            self.worker.submit("sweep", lambda: self._sweep(name))
+            self._slow.submit("sweep", lambda: self._sweep(name))
         else:
             self._on_message(content)
 
@@ -220,17 +224,22 @@ class Board:
         sweep = yield from drawing.sweep(point, self.controls[name].control)
         if sweep is None:
             return
-        keys = [drawing.key(limit) for limit in sweep.parts.limits]
-        for key in dict.fromkeys(keys):
-            with drawing.lock:
-                if drawing.scene is None or drawing.epoch != sweep.epoch:
-                    return
-                drawing.background(key)
-            yield
         with drawing.lock:
-            if drawing.scene is not None and drawing.epoch == sweep.epoch:
-                values = list(point.elements.values())
-                self.view.send_sweep(sweep, values, keys, drawing.background)
+            if drawing.epoch != self._drawn_epoch or drawing.epoch != sweep.epoch:
+                return
+            self.view.send_sweep(sweep, list(point.elements.values()))
+        for limit in np.unique(sweep.parts.limits):
+            yield
+            with drawing.lock:
+                scene = drawing.scene
+                if scene is None or drawing.epoch != sweep.epoch:
+                    return
+                png = scene.background(float(limit))
+            self.view.send_background(drawing.key(limit), png)
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until all is drawn; return whether it was in time."""
+        return self._quick.wait(timeout) and self._slow.wait(timeout)
 
     def show_run(self, run: Run) -> None:
         """Show the monitor of a run below all, in the place of the one before."""
@@ -242,7 +251,8 @@ class Board:
 
     def close(self) -> None:
         """Close the widgets, and let go of figure and fits."""
-        self.worker.clear()
+        self._quick.clear()
+        self._slow.clear()
         if self.monitor is not None:
             self.monitor.close()
         with self.drawing.lock:

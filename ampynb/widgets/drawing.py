@@ -48,6 +48,11 @@ class Sweep:
     numbers: list[list[tuple[str, str]]]
     parts: Frames
 
+    @property
+    def keys(self) -> list[str]:
+        """The names of the frames' backgrounds."""
+        return [background_key(self.epoch, limit) for limit in self.parts.limits]
+
 
 @dataclass(frozen=True)
 class Page:
@@ -119,7 +124,7 @@ class Drawing:
 
     def key(self, limit: float) -> str:
         """Return the name of a background."""
-        return f"{self.epoch}:{limit:g}"
+        return background_key(self.epoch, limit)
 
     def background(self, key: str) -> bytes:
         """Return the background of a name that `key` gave, as a PNG."""
@@ -169,6 +174,11 @@ class Drawing:
         stacked = jax.tree_util.tree_map(lambda *each: np.stack(each), *instances)
         fits = self.analysis.fits_for_visualization(stacked)
         return fits, np.asarray(_log_priors(model, vectors))
+
+
+def background_key(epoch: int, limit: float) -> str:
+    """Return the name of the background of one scene and one limit."""
+    return f"{epoch}:{limit:g}"
 
 
 def frames_for(bytes_each: int, seconds_each: float) -> int:

@@ -42,9 +42,8 @@ class Picture {
     });
   }
 
-  addSweep(content, [y, pixels, ...pictures]) {
+  addSweep(content, [y, pixels]) {
     if (content.epoch !== this.scene?.epoch) return;
-    content.backgrounds.forEach((key, i) => this.addBackground(key, pictures[i]));
     this.sweeps.set(content.name, { ...content, y: floatsOf(y), pixels: bytesOf(pixels) });
     this.schedule();
   }
@@ -174,7 +173,7 @@ function showButtons(container, entries, send) {
 }
 
 async function copy(area, text) {
-  Object.assign(area, { value: text, hidden: false, rows: text.split('\n').length });
+  Object.assign(area, { value: text, hidden: false, rows: Math.max(3, text.split('\n').length) });
   area.select();
   try {
     await navigator.clipboard.writeText(text);
@@ -208,10 +207,10 @@ async function render({ model, el }) {
   };
   el.classList.add('ampynb-explorer');
   parts.figure.append(parts.canvas, parts.extra);
-  parts.controls.append(parts.numbers);
+  parts.controls.append(parts.numbers, parts.alert, parts.buttons, parts.chips, parts.code);
   const top = make('div', 'ampynb-top');
   top.append(parts.controls, parts.figure);
-  el.append(top, parts.alert, parts.buttons, parts.chips, parts.code, parts.below);
+  el.append(top, parts.below);
 
   const entries = model.get('controls');
   const moving = entries.filter((entry) => entry.slider);
@@ -244,6 +243,7 @@ async function render({ model, el }) {
   }
   listen(model, 'msg:custom', (content, buffers) => {
     if (content.kind === 'sweep') picture.addSweep(content, buffers);
+    if (content.kind === 'background') picture.addBackground(content.key, buffers[0]);
   });
   listen(model, 'change:scene', () => { picture.readScene(); picture.readFrame(); });
   listen(model, 'change:frame', () => {
@@ -291,7 +291,8 @@ async function render({ model, el }) {
   const soon = () => { clearTimeout(timer); timer = setTimeout(tellPage, told ? 150 : 0); };
   const size = new ResizeObserver(soon);
   size.observe(parts.figure);
-  const theme = new MutationObserver(soon);
+  // A theme's colours come some time after its name.
+  const theme = new MutationObserver(() => { soon(); setTimeout(soon, 1000); });
   theme.observe(document.body, { attributes: true });
   return () => {
     clearTimeout(timer);

@@ -357,7 +357,7 @@ class FitExplorer:
 
     def wait(self, timeout: float = 60.0) -> bool:
         """Wait until all that was asked for is drawn; return whether it was in time."""
-        return self._tasks.wait(timeout) and self._board.worker.wait(timeout)
+        return self._tasks.wait(timeout) and self._board.wait(timeout)
 
     def close(self) -> None:
         """Close every widget of the explorer, and let go of its figure."""

@@ -104,15 +104,14 @@ class ExplorerView(anywidget.AnyWidget):
             self.frame = packed
             self.alert = ""
 
-    def send_sweep(
-        self,
-        sweep: Sweep,
-        values: list[float],
-        keys: list[str],
-        picture_of: Callable[[str], bytes],
-    ) -> None:
-        """Send a sweep, with every background that it needs."""
-        needed = sorted(set(keys))
+    def send_sweep(self, sweep: Sweep, values: list[float]) -> None:
+        """Send a sweep; its backgrounds are sent apart.
+
+        Parameters
+        ----------
+        values : list of float
+            What the number boxes say at the sweep's point.
+        """
         low, high = (float(sweep.control.scaled(v)) for v in sweep.control.interval)
         content = {
             "kind": "sweep",
@@ -121,13 +120,15 @@ class ExplorerView(anywidget.AnyWidget):
             "low": low,
             "high": high,
             "values": values,
-            "keys": keys,
+            "keys": sweep.keys,
             "numbers": sweep.numbers,
-            "backgrounds": needed,
         }
         parts = _packed(sweep.parts)
-        pictures = [picture_of(key) for key in needed]
-        self.send(content, [parts["y"], parts["pixels"], *pictures])
+        self.send(content, [parts["y"], parts["pixels"]])
+
+    def send_background(self, key: str, png: bytes) -> None:
+        """Send a background that frames of a sweep need."""
+        self.send({"kind": "background", "key": key}, [png])
 
 
 def _packed(parts: Frames) -> dict[str, bytes]:

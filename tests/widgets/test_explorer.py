@@ -173,14 +173,16 @@ def test_a_sweep_is_asked_for_in_a_message_and_sent(explorer, monkeypatch):
     monkeypatch.setattr(type(explorer.widget), "send", lambda *told: sent.append(told))
     explorer.widget._handle_custom_msg({"do": "sweep", "name": "slope"}, [])
     assert explorer.wait()
-    ((_, content, buffers),) = sent
+    (_, content, buffers), *backgrounds = sent
     assert content["name"] == "slope"
     assert (content["low"], content["high"]) == (-1.0, 1.0)
     assert content["values"] == [1.0, 0.0]
     frames = len(content["keys"])
     assert frames == len(content["numbers"]) == 201
     assert len(buffers[0]) == frames * 60 * 4  # model and residuals, float32
-    assert len(buffers) == 2 + len(content["backgrounds"])
+    assert [told["key"] for _, told, _ in backgrounds] == ["1:4", "1:10", "1:40"]
+    assert set(content["keys"]) == {"1:4", "1:10", "1:40"}
+    assert all(png.startswith(b"\x89PNG") for _, _, (png,) in backgrounds)
     # The frame at the present value is the picture that is shown.
     y = np.frombuffer(buffers[0], np.float32).reshape(frames, 60)
     assert y[100].tobytes() == explorer.widget.frame["y"]
