@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ from ampynb.widgets.point import Control
 __all__ = ["Looks", "ParameterControl"]
 
 STEPS = 200
+SECONDS_OF_AN_ECHO = 1.0
 
 
 def _layout(**traits: str) -> Callable[[], ipywidgets.Layout]:
@@ -70,11 +72,13 @@ class ParameterControl:
         self._step = (high - low) / STEPS
         self._on_change = on_change
         self._programmatic = False
+        self._low = low
+        self._echoes: list[tuple[float, float]] = []  # when, and where it was before
         name, unit = control.element, control.unit
         logarithmic = control.logarithmic
         kind = ipywidgets.FloatLogSlider if logarithmic else ipywidgets.FloatSlider
         self.slider = kind(
-            value=self._clipped(value),
+            value=self._on_grid(value),
             min=low,
             max=high,
             step=self._step,
@@ -112,10 +116,11 @@ class ParameterControl:
 
     def set(self, value: float) -> None:
         """Move both controls without telling `on_change`."""
+        self._echoes.append((time.monotonic(), self._on_grid(self.number.value)))
         self._programmatic = True
         try:
             self.number.value = value
-            self.slider.value = self._clipped(value)
+            self.slider.value = self._on_grid(value)
         finally:
             self._programmatic = False
 
@@ -127,18 +132,38 @@ class ParameterControl:
     def _clipped(self, value: float) -> float:
         return float(np.clip(value, *self.control.interval))
 
+    def _on_grid(self, value: float) -> float:
+        """Return the value of the slider's nearest step."""
+        steps = round(
+            (self.control.scaled(self._clipped(value)) - self._low) / self._step
+        )
+        place = self._low + steps * self._step
+        return _plain(10.0**place if self.control.logarithmic else place)
+
+    def _is_echo(self, value: float) -> bool:
+        """Whether a slider only reports where it was put, and nobody moved it.
+
+        It does when it is shown, rounded to its grid. Such a report may come late, when
+        it has been put elsewhere already; a move of the user's that is taken for one
+        is told again by the page.
+        """
+        begun = time.monotonic() - SECONDS_OF_AN_ECHO
+        self._echoes = [echo for echo in self._echoes if echo[0] > begun]
+
+        def distance(place: float) -> float:
+            return abs(self.control.scaled(value) - self.control.scaled(place))
+
+        return distance(self._clipped(self.number.value)) < 0.49 * self._step or any(
+            distance(place) < 1e-3 * self._step for _, place in self._echoes
+        )
+
     def _slider_moved(self, change: dict) -> None:
-        if self._programmatic:
+        if self._programmatic or self._is_echo(change["new"]):
             return
-        here = self._clipped(self.number.value)
-        moved = self.control.scaled(change["new"]) - self.control.scaled(here)
-        # A slider that is shown rounds to its grid and reports that: nobody moved it.
-        if abs(moved) < 0.49 * self._step:
-            return
+        self._echoes = []
         self._programmatic = True
         try:
-            # Without the noise of arithmetic: 1.475, not 1.4749999999999999.
-            self.number.value = float(f"{change['new']:.12g}")
+            self.number.value = _plain(change["new"])
         finally:
             self._programmatic = False
         self._on_change(self.control.element, self.value)
@@ -148,3 +173,8 @@ class ParameterControl:
             return
         self.set(change["new"])
         self._on_change(self.control.element, self.value)
+
+
+def _plain(value: float) -> float:
+    """Return a value without the noise of arithmetic: 1.475, not 1.4749999999999999."""
+    return float(f"{value:.12g}")

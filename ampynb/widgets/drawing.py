@@ -100,6 +100,8 @@ class Drawing:
         if not self.analysis.has_fit:
             likelihood = self.analysis.log_likelihood_function(point.instance)
             return Frame(numbers_of(float(likelihood), log_prior))
+        if self.fit is None:
+            self.analysis.fit_for_visualization(point.instance)  # it compiles
         begun = time.perf_counter()
         fit = self.analysis.fit_for_visualization(point.instance)
         self.seconds = min(self.seconds, time.perf_counter() - begun)

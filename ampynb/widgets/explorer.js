@@ -1,6 +1,7 @@
 // The explorer in the page: rows of controls, a canvas, numbers and buttons; see view.py.
 
 const make = (tag, className, more = {}) => Object.assign(document.createElement(tag), { className, ...more });
+const REMIND_MS = 1000;
 const sameNumbers = (one, other, but = -1) =>
   one.length === other.length && one.every((value, i) => i === but || value === other[i]);
 const rounded = (value) => Number(value.toPrecision(12)); // as the kernel does
@@ -230,6 +231,11 @@ async function render({ model, el }) {
     if (question !== asked) send({ do: 'sweep', name: row.name });
     asked = question;
   };
+  // A move that the kernel did not take for one, it is told of by the number box.
+  let reminder = 0;
+  const remind = (row) => {
+    if (picture.exact.values[row.index] !== row.value()) row.number.save_changes();
+  };
   for (const row of rows) {
     for (const event of ['pointerenter', 'pointerdown', 'focusin']) {
       row.el.addEventListener(event, () => ask(row));
@@ -239,6 +245,8 @@ async function render({ model, el }) {
       picture.moved = row;
       row.number.set('value', rounded(value)); // shown at once; the kernel sets it too
       picture.schedule();
+      clearTimeout(reminder);
+      reminder = setTimeout(() => remind(row), REMIND_MS);
     });
   }
   listen(model, 'msg:custom', (content, buffers) => {
@@ -296,6 +304,7 @@ async function render({ model, el }) {
   theme.observe(document.body, { attributes: true });
   return () => {
     clearTimeout(timer);
+    clearTimeout(reminder);
     size.disconnect();
     theme.disconnect();
     for (const stop of bin) stop();

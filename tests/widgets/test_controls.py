@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from ampynb.widgets import controls as module
 from ampynb.widgets.controls import STEPS, Looks, ParameterControl
 from ampynb.widgets.point import Control
 
@@ -51,6 +52,40 @@ def test_a_slider_that_rounds_to_its_grid_does_not_change_the_number(control, mo
     control.slider.value = 5.0  # what a page reports when it shows 5.01 on its grid
     assert control.value == 5.01
     assert moves == []
+
+
+def test_a_late_report_of_where_it_was_put_is_no_move(control, moves):
+    control.set(3.0)
+    control.set(8.0)
+    control.slider.value = 3.0  # the page is shown the first, and says so
+    assert control.value == 8.0
+    assert moves == []
+
+
+def test_a_slider_that_was_put_somewhere_can_be_moved_there_later(
+    control, moves, monkeypatch
+):
+    monkeypatch.setattr(module, "SECONDS_OF_AN_ECHO", 0.0)
+    control.set(3.0)
+    control.set(8.0)
+    control.slider.value = 3.0
+    assert control.value == 3.0
+    assert moves == [("slope", 3.0)]
+
+
+def test_a_move_ends_the_wait_for_late_reports(control):
+    control.set(3.0)
+    control.set(8.0)
+    control.slider.value = 7.0
+    control.slider.value = 3.0
+    assert control.value == 3.0
+
+
+def test_a_slider_stands_on_its_grid_and_the_number_is_exact(control, logarithmic):
+    control.set(3.0123)
+    assert (control.slider.value, control.value) == (3.0, 3.0123)
+    logarithmic.set(1.001)
+    assert (logarithmic.slider.value, logarithmic.value) == (1.0, 1.001)
 
 
 def test_one_step_of_the_slider_is_a_move(control, moves):
