@@ -1,13 +1,14 @@
 """The explorer's machinery: controls, view, and the thread that draws.
 
-Callbacks of widgets only note what is wanted. One thread draws the newest point, and
-another one what is less urgent, sweeps and the user's own panels. Whoever draws holds
-a lock from reading the point to showing its picture, so that no older picture can come
-after a newer one.
+Callbacks of widgets note what is wanted, and draw it themselves only where that takes
+milliseconds. Else one thread draws the newest point; another one does what is less
+urgent, sweeps and the user's own panels. Whoever draws holds a lock from reading the
+point to showing its picture, so that no older picture can come after a newer one.
 """
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
@@ -28,6 +29,7 @@ from ampynb.widgets.worker import Worker
 
 __all__ = ["Board", "weakly"]
 
+SECONDS_AT_ONCE = 0.02
 QUICK, SLOW = ("page", "draw"), ("sweep", "extra")
 
 
@@ -74,6 +76,7 @@ class Board:
         self.extra = ExtraPanels(panels) if panels else None
         self._on_message = on_message
         self.closed = False
+        self._seconds = np.inf  # that the last picture took
         self.monitor: RunMonitor | None = None
         self._drawn_epoch = -1
         self._quick = Worker(QUICK, weakly(self.tell))
@@ -124,9 +127,20 @@ class Board:
                 self.draw()
 
     def show_soon(self, point: Point) -> None:
-        """Draw a point to which the user has moved the controls; return at once."""
+        """Draw a point to which the user has moved the controls; return soon.
+
+        What takes a few milliseconds is done at once: handing it to a thread would
+        take as long again.
+        """
         self.point = point
-        self._quick.submit("draw", self.draw)
+        lock = self.drawing.lock
+        if self._seconds < SECONDS_AT_ONCE and lock.acquire(blocking=False):
+            try:
+                self.draw()
+            finally:
+                lock.release()
+        else:
+            self._quick.submit("draw", self.draw)
 
     def _follow(self, point: Point) -> None:
         for name, value in point.elements.items():
@@ -141,8 +155,10 @@ class Board:
         with self.drawing.lock:
             if self.closed:
                 return
+            begun = time.perf_counter()
             try:
                 self._draw()
+                self._seconds = time.perf_counter() - begun
             except Exception as error:  # shown where the user looks
                 self.tell(error)
         if self.extra is not None:
@@ -155,8 +171,9 @@ class Board:
         if drawing.scene is not None and drawing.epoch != self._drawn_epoch:
             layout = {**drawing.scene.layout(drawing.fit), "epoch": drawing.epoch}
         values = list(point.elements.values())
-        self.view.code = code_of(point)
-        self.view.show_frame(frame, values, layout, drawing.background)
+        with self.view.hold_sync():
+            self.view.code = code_of(point)
+            self.view.show_frame(frame, values, layout, drawing.background)
         self._drawn_epoch = drawing.epoch
 
     def _draw_extra(self) -> None:

@@ -75,6 +75,8 @@ class Picture {
   paint() {
     const frame = this.choose();
     const background = this.backgrounds.get(frame.key);
+    if (frame === this.painted && background === this.ground) return;
+    Object.assign(this, { painted: frame, ground: background });
     if (this.scene && background) drawFrame(this.canvas, this.scene, background, frame);
     this.canvas.hidden = !this.scene;
     this.numbers.replaceChildren(...(frame.numbers ?? []).map(([name, text]) => {
