@@ -24,13 +24,14 @@ from ampynb.widgets.drawing import Drawing, Page
 from ampynb.widgets.extra import ExtraPanels
 from ampynb.widgets.monitor import RunMonitor
 from ampynb.widgets.point import Point, controls_of
+from ampynb.widgets.static import static_html
 from ampynb.widgets.view import ExplorerView
 from ampynb.widgets.worker import Worker
 
 __all__ = ["Board", "weakly"]
 
-SECONDS_AT_ONCE = 0.02
-QUICK, SLOW = ("page", "draw"), ("sweep", "extra")
+SECONDS_AT_ONCE, SECONDS_BEFORE_RECORD = 0.02, 1.0
+QUICK, SLOW = ("page", "draw"), ("sweep", "extra", "record")
 
 
 def weakly(method: Callable) -> Callable:
@@ -76,6 +77,7 @@ class Board:
         self.extra = ExtraPanels(panels) if panels else None
         self._on_message = on_message
         self.closed = False
+        self.records: list[Callable[[], None]] = []
         self._seconds = np.inf  # that the last picture took
         self.monitor: RunMonitor | None = None
         self._drawn_epoch = -1
@@ -163,6 +165,8 @@ class Board:
                 self.tell(error)
         if self.extra is not None:
             self._slow.submit("extra", self._draw_extra)
+        if self.records:
+            self._slow.submit("record", self._write_records, SECONDS_BEFORE_RECORD)
 
     def _draw(self) -> None:
         point, drawing = self.point, self.drawing
@@ -188,6 +192,16 @@ class Board:
         with self.drawing.lock:
             scene, fit = self.drawing.scene, self.drawing.fit
             return b"" if scene is None or fit is None else scene.picture(fit)
+
+    def record(self, text: str) -> str:
+        """Return the present picture and numbers as plain HTML."""
+        return static_html(
+            text, dict(self.view.frame.get("numbers", ())), self.picture()
+        )
+
+    def _write_records(self) -> None:
+        for write in self.records:
+            write()
 
     def tell(self, error: Exception) -> None:
         """Show an error in the view."""

@@ -134,7 +134,7 @@ class Drawing:
         return self.scene.background(float(key.partition(":")[2]))
 
     def sweep(
-        self, point: Point, control: Control
+        self, point: Point, control: Control, most_bytes: int = MOST_BYTES
     ) -> Generator[None, None, Sweep | None]:
         """Compute a sweep, piece by piece; it is the generator's return value.
 
@@ -145,7 +145,8 @@ class Drawing:
             if scene is None:
                 return None
             one = scene.frames(self.fit, batched=False)
-        grid = control.grid(frames_for(one.y.nbytes + one.pixels.nbytes, self.seconds))
+        weight = one.y.nbytes + one.pixels.nbytes
+        grid = control.grid(frames_for(weight, self.seconds, most_bytes))
         pieces: list[Frames] = []
         numbers: list = []
         for start in range(0, len(grid), PIECE):
@@ -183,10 +184,12 @@ def background_key(epoch: int, limit: float) -> str:
     return f"{epoch}:{limit:g}"
 
 
-def frames_for(bytes_each: int, seconds_each: float) -> int:
+def frames_for(
+    bytes_each: int, seconds_each: float, most_bytes: int = MOST_BYTES
+) -> int:
     """Return how many frames a sweep can have, by what each weighs and takes."""
     for n in COUNTS:
-        if n * bytes_each <= MOST_BYTES and n * seconds_each <= MOST_SECONDS:
+        if n * bytes_each <= most_bytes and n * seconds_each <= MOST_SECONDS:
             return n
     return COUNTS[-1]
 

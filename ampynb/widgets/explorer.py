@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from ampynb.algorithms.optimise import Optimum
 from ampynb.analysis.analysis import Analysis
 from ampynb.analysis.check import check_likelihood
 from ampynb.analysis.posterior import Posterior
+from ampynb.inference.renderers import in_notebook
 from ampynb.inference.run import Run
 from ampynb.model.model import Model
 from ampynb.model.parameter import Collection
@@ -24,8 +26,9 @@ from ampynb.widgets.code import code_of
 from ampynb.widgets.comparison import Comparison
 from ampynb.widgets.controls import ParameterControl
 from ampynb.widgets.launch import launch
+from ampynb.widgets.page import page_html
 from ampynb.widgets.point import Point
-from ampynb.widgets.static import static_html
+from ampynb.widgets.static import show_record
 from ampynb.widgets.targets import check_result, draw_of, target
 from ampynb.widgets.undo import UndoHistory
 from ampynb.widgets.worker import Worker
@@ -353,6 +356,16 @@ class FitExplorer:
         """Return the Python that makes the present instance, and its model."""
         return code_of(self.point)
 
+    def save(self, path: str | Path) -> Path:
+        """Write a page of HTML in which sliders work, one at a time, without a kernel.
+
+        It needs no network either. The picture begins at the present point, to which
+        the other sliders go back when one is moved.
+        """
+        path = Path(path)
+        path.write_text(page_html(self._board.drawing, self.point), encoding="utf-8")
+        return path
+
     # Being there
 
     def wait(self, timeout: float = 60.0) -> bool:
@@ -373,5 +386,10 @@ class FitExplorer:
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         bundle = self.widget._repr_mimebundle_(**kwargs) or {}
         bundle = bundle[0] if isinstance(bundle, tuple) else bundle
-        html = static_html(repr(self), self.numbers, self._board.picture())
-        return {**bundle, "text/plain": repr(self), "text/html": html}
+        if in_notebook():
+            self._board.records.append(show_record(weakly(self._record)))
+            return {**bundle, "text/plain": repr(self)}
+        return {**bundle, "text/plain": repr(self), "text/html": self._record()}
+
+    def _record(self) -> str:
+        return self._board.record(repr(self))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Generator
 from typing import Any
 
@@ -28,17 +29,19 @@ class Worker:
 
     def __init__(self, kinds: tuple[str, ...], on_error: Callable[[Exception], Any]):
         self._kinds, self._on_error = kinds, on_error
-        self._jobs: dict[str, Any] = {}
+        self._jobs: dict[str, tuple[float, Any]] = {}  # when it is due, and what
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._busy = False
 
-    def submit(self, kind: str, job: Callable[[], Generator | None]) -> None:
-        """Leave a job and return at once."""
+    def submit(
+        self, kind: str, job: Callable[[], Generator | None], after: float = 0.0
+    ) -> None:
+        """Leave a job, to be done in so many seconds or later; return at once."""
         if kind not in self._kinds:
             raise ValueError(f"expected one of {self._kinds}; got {kind!r}")
         with self._changed:
-            self._jobs[kind] = job
+            self._jobs[kind] = (time.monotonic() + after, job)
             if self._thread is None:
                 self._thread = threading.Thread(
                     target=self._work, name="ampynb-explorer", daemon=True
@@ -59,16 +62,21 @@ class Worker:
             )
 
     def _next(self) -> tuple[str, Any] | None:
-        """Take the most urgent job, or None after a while without any."""
+        """Take the most urgent job that is due, or None after a while without any."""
         with self._changed:
             self._busy = False
             self._changed.notify_all()
-            if not self._changed.wait_for(lambda: self._jobs, SECONDS_BEFORE_REST):
-                self._thread = None
-                return None
-            kind = next(kind for kind in self._kinds if kind in self._jobs)
-            self._busy = True
-            return kind, self._jobs.pop(kind)
+            while True:
+                now = time.monotonic()
+                for kind in self._kinds:
+                    if kind in self._jobs and self._jobs[kind][0] <= now:
+                        self._busy = True
+                        return kind, self._jobs.pop(kind)[1]
+                nearest = min((due for due, _ in self._jobs.values()), default=None)
+                wait = SECONDS_BEFORE_REST if nearest is None else nearest - now
+                if not self._changed.wait(wait) and not self._jobs:
+                    self._thread = None
+                    return None
 
     def _work(self) -> None:
         while (taken := self._next()) is not None:
@@ -77,7 +85,7 @@ class Worker:
                 steps = job if isinstance(job, Generator) else job()
                 if isinstance(steps, Generator) and _advance(steps):
                     with self._changed:
-                        self._jobs.setdefault(kind, steps)
+                        self._jobs.setdefault(kind, (0.0, steps))
             except Exception as error:
                 self._on_error(error)
             del job, taken

@@ -121,6 +121,10 @@ class JupyterLab:
             raise
         return opened
 
+    def new_page(self) -> "Page":
+        """Return an empty page of the browser."""
+        return self._browser.new_page()
+
     def _start_server(self, stack: ExitStack) -> None:
         overrides = self.folder / "config/labconfig/default_setting_overrides.json"
         for needed in (overrides.parent, self.root):

@@ -2,6 +2,9 @@
 
 import base64
 import io
+import json
+import re
+from ast import literal_eval
 
 import numpy as np
 import pytest
@@ -176,6 +179,27 @@ def test_every_move_is_answered_by_a_picture(explorer):
         explorer, explorer.slider("amplitude"), explorer.picture("explorer"), moves=10
     )
     assert len(latencies) == 10
+
+
+def test_the_saved_notebook_shows_the_last_state_without_a_kernel(open_notebook):
+    import nbformat
+    from nbconvert import HTMLExporter
+
+    page = open_notebook([SET_UP, (EXPLORE, "explorer")])
+    page.run_all()
+    page.slider("amplitude").press("ArrowLeft", 20)
+    page.wait_idle()
+    page.execute("assert explorer.wait()", timeout=30)
+    page.wait_idle(quiet=0.5)
+    saved = nbformat.reads(json.dumps(page.save()), as_version=4)
+    html, _ = HTMLExporter().from_notebook_node(saved)
+    assert html.count("FitExplorer(amplitude=2, period=1, offset=0)") >= 1
+    (png,) = re.findall(r'src="data:image/png;base64,([^"]+)"', html)
+    drawn = page.evaluate("__import__('base64').b64encode(explorer._board.picture())")
+    assert literal_eval(drawn).decode() == png
+    # in the live page it is not in the way
+    assert page.outputs("explorer").locator("img").locator("visible=true").count() == 0
+    page.check()
 
 
 def test_a_likelihood_that_raises_is_told_in_the_panel(open_notebook):

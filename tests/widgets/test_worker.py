@@ -1,5 +1,6 @@
 import gc
 import threading
+import time
 import weakref
 
 import pytest
@@ -109,6 +110,19 @@ def test_a_job_that_is_done_is_not_held(worker):
     del held
     gc.collect()
     assert reference() is None
+
+
+def test_a_job_for_later_waits_until_nothing_newer_comes(worker):
+    done = []
+    begun = time.monotonic()
+    for i in range(3):
+        worker.submit("later", lambda i=i: done.append(i), after=0.3)
+        worker.submit("urgent", lambda: done.append("urgent"))
+        time.sleep(0.05)
+    assert "urgent" in done and 2 not in done
+    assert worker.wait(10)
+    assert time.monotonic() - begun > 0.3
+    assert [one for one in done if one != "urgent"] == [2]
 
 
 def test_waiting_has_an_end(worker):
