@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ampynb.model.parameter import Collection, Parameter
     from ampynb.plots.corner import corner
     from ampynb.results.result import Result
-    from ampynb.widgets.explorer import explore
+    from ampynb.widgets.explore import explore
 
 __version__ = "0.1.0"
 
@@ -63,7 +63,7 @@ _HOMES = {
     "calibrate": "inference.calibration",
     "corner": "plots.corner",
     "ess": "inference.stopping",
-    "explore": "widgets.explorer",
+    "explore": "widgets.explore",
     "open_run": "inference.open_run",
     "rhat": "inference.stopping",
     "seconds": "inference.stopping",

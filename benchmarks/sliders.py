@@ -1,37 +1,52 @@
 """From a slider's move to the new picture, in JupyterLab in headless Chromium.
 
-Panels of data, model and residuals with 1,000 points, beside a bare slider-to-label
-round trip in the same page, in alternating rounds. Needs the extra ``test`` and a
-Chromium on the path. Run ``python benchmarks/sliders.py``.
+Panels of data, model and residuals with 1,000 points, and three images of 100 x 100
+pixels: the explorer with its sweep, without it, over a network with a delay of 200 ms
+and beside a NUTS run; a bare slider-to-picture round trip; and the ordinary ways to do
+it, as far as they are installed: ``ipywidgets.interact`` with matplotlib, ipympl, and
+mpl-interactions. One session, alternating rounds. Needs the extra ``test`` and a
+Chromium on the path. Run ``python benchmarks/sliders.py [rounds]``.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import statistics
 import sys
 import tempfile
+import time
+from contextlib import ExitStack
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "browser"))
 
-from interaction import flood, measure_latency
-from jupyter_lab import JupyterLab, write_notebook
+from delay import delayed
+from interaction import Picture, Slider, flood, measure_latency
+from jupyter_lab import JupyterLab, NotebookPage, write_notebook
 from test_explorer import EXPLORE, SET_UP
+from test_explorer_views import IMAGE
 
-ROUNDS, MOVES = 5, 20
+MOVES, DELAY = 20, 0.2
+NO_SWEEP = """
+from ampynb.widgets.board import Board
+
+Board._sweep = lambda self, name: None
+"""
+SAMPLE = "run = anb.InferenceEngine(analysis, model).start(\n"
+SAMPLE += "    4, 10**7, 200, sampler='nuts', progress='none', start=explorer.instance)"
 FLOOR = """
 import io
 
 import ipywidgets
 from PIL import Image
 
-bare = ipywidgets.FloatSlider(50, min=0, max=100, step=0.5, description="bare")
+bare = ipywidgets.FloatSlider(2.5, min=0, max=5, step=0.025, description="amplitude")
 dot = ipywidgets.Image(layout={"align_self": "flex-start"})
 
 
 def draw(change):
     stream = io.BytesIO()
-    colour = (0, int(2 * bare.value), 128)
+    colour = (0, int(50 * bare.value), 128)
     Image.new("RGB", (8, 8), colour).save(stream, "png")
     dot.value = stream.getvalue()
 
@@ -40,34 +55,168 @@ draw(None)
 bare.observe(draw, "value")
 ipywidgets.VBox([bare, dot])
 """
+CURVES = """
+import ipywidgets
+import matplotlib.pyplot as plt
+
+
+def fit_at(amplitude):
+    return analysis.fit_for_visualization(anb.Instance(
+        amplitude=amplitude, period=1.0, offset=0.0))
+
+
+def panels():
+    figure, (upper, lower) = plt.subplots(2, 1, figsize=(7, 4.6), sharex=True)
+    upper.errorbar(x, y, 0.3, fmt="o", ms=2, elinewidth=0.4, alpha=0.5)
+    lower.set_ylim(-10, 10)
+    fit = fit_at(2.5)
+    (line,) = upper.plot(x, fit.model, color="C1")
+    (points,) = lower.plot(x, fit.residuals, "o", ms=1.5)
+    return figure, line, points
+
+
+knob = ipywidgets.FloatSlider(2.5, min=0, max=5, step=0.025, description="amplitude")
+"""
+INTERACT = """
+%matplotlib inline
+
+
+def draw(amplitude):
+    figure, line, points = panels()
+    fit = fit_at(amplitude)
+    line.set_ydata(fit.model)
+    points.set_ydata(fit.residuals)
+    plt.show()
+
+
+ipywidgets.interactive(draw, amplitude=knob)
+"""
+IPYMPL = """
+%matplotlib ipympl
+plt.ioff()
+figure, line, points = panels()
+figure.canvas.toolbar_visible = figure.canvas.header_visible = False
+
+
+def draw(change):
+    fit = fit_at(change["new"])
+    line.set_ydata(fit.model)
+    points.set_ydata(fit.residuals)
+    figure.canvas.draw()
+
+
+knob.observe(draw, "value")
+ipywidgets.VBox([knob, figure.canvas])
+"""
+MPL_INTERACTIONS = """
+%matplotlib ipympl
+plt.ioff()
+import mpl_interactions.ipyplot as iplt
+
+figure, (upper, lower) = plt.subplots(2, 1, figsize=(7, 4.6), sharex=True)
+figure.canvas.toolbar_visible = figure.canvas.header_visible = False
+upper.errorbar(x, y, 0.3, fmt="o", ms=2, elinewidth=0.4, alpha=0.5)
+controls = iplt.plot(
+    x, lambda x, amplitude: fit_at(amplitude).model, ax=upper,
+    amplitude=np.linspace(0, 5, 201), ylim="fixed", display_controls=False)
+iplt.plot(
+    x, lambda x, amplitude: fit_at(amplitude).residuals, ".", ax=lower,
+    controls=controls["amplitude"], ylim="fixed")
+lower.set_ylim(-10, 10)
+ipywidgets.VBox([controls.controls["amplitude"], figure.canvas])
+"""
+NOTEBOOKS = {  # name, cells before the one with the picture, that cell, its slider
+    "bare round trip": ([], FLOOR, "amplitude"),
+    "explorer": ([SET_UP], EXPLORE, "amplitude"),
+    "explorer, images": ([IMAGE], EXPLORE, "flux"),
+    "explorer, no sweep": ([SET_UP, NO_SWEEP], EXPLORE, "amplitude"),
+    "explorer, images, no sweep": ([IMAGE, NO_SWEEP], EXPLORE, "flux"),
+    "interact": ([SET_UP, CURVES], INTERACT, "amplitude"),
+    "ipympl": ([SET_UP, CURVES], IPYMPL, "amplitude"),
+    "mpl-interactions": ([SET_UP, CURVES], MPL_INTERACTIONS, "amplitude"),
+}
+NEEDED = {"ipympl": "ipympl", "mpl-interactions": "mpl_interactions"}
+
+
+def open_page(
+    lab: JupyterLab, folder: Path, name: str, url: str = ""
+) -> tuple[NotebookPage, Slider, Picture]:
+    before, cell, slider = NOTEBOOKS[name]
+    path = write_notebook(folder / "sliders.ipynb", [*before, (cell, "picture")])
+    page = lab.open(path, url)
+    page.run_all(timeout=180)
+    page.check()
+    nth = page.page.locator(".widget-slider").count() - 1 if "mpl" in name else 0
+    found = page.slider(slider) if nth <= 0 else _only_slider(page)
+    return page, found, page.picture("picture")
+
+
+def _only_slider(page: NotebookPage) -> Slider:
+    return Slider(page.page.locator(".widget-slider").first)
+
+
+def measure(page: NotebookPage, slider: Slider, picture: Picture) -> list[float]:
+    page.page.bring_to_front()
+    slider.focus()
+    page.wait_idle(quiet=1.0)
+    return measure_latency(page, slider, picture, moves=MOVES)
+
+
+def tell(name: str, times: list[float]) -> None:
+    late = statistics.quantiles(times, n=20)[-1]
+    median = statistics.median(times)
+    print(f"{name:34s} median {median:6.1f} ms, 95th percentile {late:6.1f} ms")
+
+
+def tell_flood(page: NotebookPage, slider: Slider, picture: Picture) -> None:
+    """Drag to the other end, and see how soon what is then right is shown."""
+    page.page.bring_to_front()
+    slider.focus()
+    page.wait_idle(quiet=1.0)
+    flood(page, slider, moves=200, seconds=2)
+    begun, seen, last = time.monotonic(), picture.fingerprint(), 0.0
+    while time.monotonic() - begun < 2.0:
+        now = picture.fingerprint()
+        if now != seen:
+            seen, last = now, time.monotonic() - begun
+    kernel = float(page.evaluate("explorer.vector[0].item()"))
+    print(
+        f"flood of 200 moves in 2 s: last change of the picture {1000 * last:.0f} ms "
+        f"after it; page {slider.value:.6g}, kernel {kernel:.6g}"
+    )
 
 
 def main() -> None:
     """Measure in alternating rounds, and print medians and 95th percentiles."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        JupyterLab(Path(folder) / "lab") as lab,
-    ):
-        cells = [SET_UP, (EXPLORE, "explorer"), (FLOOR, "floor")]
-        page = lab.open(write_notebook(Path(folder) / "sliders.ipynb", cells))
-        page.run_all()
-        pairs = {
-            "explorer": (page.slider("amplitude"), page.picture("explorer")),
-            "round trip": (page.slider("bare"), page.picture("floor")),
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        lab = stack.enter_context(JupyterLab(folder / "lab"))
+        missing = [n for n, m in NEEDED.items() if not importlib.util.find_spec(m)]
+        pages = {
+            name: open_page(lab, folder, name)
+            for name in NOTEBOOKS
+            if name not in missing
         }
-        found: dict[str, list[float]] = {name: [] for name in pairs}
-        for _ in range(ROUNDS):
-            for name, (slider, picture) in pairs.items():
-                found[name] += measure_latency(page, slider, picture, moves=MOVES)
+        url = stack.enter_context(delayed(lab.url, DELAY))
+        for name in ("explorer", "explorer, images"):
+            pages[f"{name}, 200 ms away"] = open_page(lab, folder, name, url)
+        found: dict[str, list[float]] = {name: [] for name in pages}
+        for _ in range(rounds):
+            for name, opened in pages.items():
+                found[name] += measure(*opened)
         for name, times in found.items():
-            late = statistics.quantiles(times, n=20)[-1]
-            median = statistics.median(times)
-            print(f"{name:12s} median {median:5.1f} ms, 95th percentile {late:5.1f} ms")
-        flood(page, pairs["explorer"][0], moves=100, seconds=2)
-        page.wait_idle(quiet=0.5)
-        kernel = float(page.evaluate("explorer.vector[0].item()"))
-        shown = pairs["explorer"][0].value
-        print(f"flood of 100 moves: the page ends at {shown}, the kernel at {kernel}")
+            tell(name, times)
+        for name in missing:
+            print(f"{name:34s} is not installed")
+        page, slider, picture = pages["explorer"]
+        tell_flood(page, slider, picture)
+        page.execute(SAMPLE, timeout=60)
+        time.sleep(20)  # compiling
+        tell("explorer, beside NUTS", measure(page, slider, picture))
+        page.execute("run.stop()")
+        for opened, *_ in pages.values():
+            opened.close()
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ OUTSIDE = {
     "arviz": ("results/inference_data.py",),
     "emcee": ("algorithms/external.py",),
     "corner": ("plots/corner.py",),
+    "anywidget": ("widgets/",),
     "ipywidgets": ("widgets/",),
     "matplotlib": ("plots/", "widgets/"),
 }

@@ -10,7 +10,7 @@ __all__ = ["Panel"]
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """Axes of the picture of a one-dimensional fit.
+    """Axes of the picture of a fit to a curve or to an image.
 
     Return one from `Analysis.panel`. Every field has a default, so that an analysis
     without one is drawn too.
@@ -28,6 +28,12 @@ class Panel:
     curve_x : array, (n_curve,), optional
         Abscissa of the fit's ``curve``, whose rows are the groups in the order of
         their first appearance in ``groups``.
+    extent : tuple of float, (4,), optional
+        Left, right, bottom and top edge of an image; its pixel indices by default.
+    colour_map : str
+        Matplotlib's name of an image's colour map.
+    colour_label : str
+        What an image's values are, with their unit: ``"flux [mJy]"``.
     """
 
     x: Any = None
@@ -37,3 +43,6 @@ class Panel:
     yscale: str = "linear"
     groups: Any = None
     curve_x: Any = None
+    extent: Any = None
+    colour_map: str = "viridis"
+    colour_label: str = ""

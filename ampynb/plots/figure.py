@@ -96,5 +96,5 @@ def tidy(axes: Any) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(GREY)
     axes.tick_params(color=GREY, labelsize=9)
-    axes.grid(color="#e5e7eb", linewidth=0.6)
+    axes.grid(color=GREY, alpha=0.2, linewidth=0.6)  # on light and on dark
     axes.set_axisbelow(True)

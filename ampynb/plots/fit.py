@@ -10,7 +10,7 @@ from matplotlib.figure import FigureBase
 from ampynb.analysis.panel import Panel
 from ampynb.plots.figure import BEST, COLOURS, GREY, tidy
 
-__all__ = ["FitPanels", "is_drawable"]
+__all__ = ["FitPanels", "is_drawable", "residual_limits"]
 
 MANY_POINTS = 200
 RESIDUAL_LIMITS = (4.0, 10.0, 40.0, 200.0, 1e3, 1e4, 1e6)
@@ -29,7 +29,7 @@ class FitPanels:
 
     Parameters
     ----------
-    figure : matplotlib figure or subfigure
+    figure : matplotlib.figure.Figure
         Empty, or with room for two more axes.
     panel : Panel
         Axes and groups.
@@ -37,6 +37,8 @@ class FitPanels:
         With one-dimensional ``data`` and ``model``; ``noise``, ``residuals`` and
         ``curve`` are used where there are any.
     """
+
+    margins = True  # to be set by who makes the figure
 
     def __init__(self, figure: FigureBase, panel: Panel, fit: Any):
         if not is_drawable(fit):
@@ -60,6 +62,11 @@ class FitPanels:
     def artists(self) -> list:
         """What `update` changes."""
         return [*self.lines, *self.points]
+
+    @property
+    def changing(self) -> list:
+        """The axes that `rescale` changes."""
+        return [self.lower]
 
     def _draw_data(self, fit: Any) -> None:
         data = np.asarray(fit.data)
@@ -90,7 +97,7 @@ class FitPanels:
         if self.panel.curve_x is not None:
             self.upper.set_xlim(np.min(self.panel.curve_x), np.max(self.panel.curve_x))
         self.upper.set_xlim(self.upper.get_xlim())
-        self._set_residual_limit(RESIDUAL_LIMITS[0])
+        self.rescale(RESIDUAL_LIMITS[0])
 
     def _draw_lines(self, fit: Any) -> None:
         curves = self.curves(fit)
@@ -129,6 +136,26 @@ class FitPanels:
         ordered = [rows[np.argsort(self.x[rows])] for _, rows in self.groups]
         return [(self.x[rows], model[..., rows]) for rows in ordered]
 
+    def moving(self, fit: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return the abscissa and the ordinate of each of `artists`.
+
+        The fit may be a batch: the ordinates then have its leading axis.
+        """
+        residuals = _residuals(fit)
+        points = [(self.x[rows], residuals[..., rows]) for _, rows in self.groups]
+        return [*self.curves(fit), *points]
+
+    def limits(self, fit: Any) -> np.ndarray:
+        """Return the limit of the residuals' axis, of the batch's shape [sigma]."""
+        return residual_limits(_residuals(fit), axes=1)
+
+    def rescale(self, limit: float) -> None:
+        """Set the limit of the residuals' axis [sigma]."""
+        if limit == self.lower.get_ylim()[1]:
+            return
+        self.lower.set_ylim(-limit, limit)
+        self.lower.set_yticks([-limit / 2, 0.0, limit / 2])
+
     def update(self, fit: Any) -> bool:
         """Move the model and the residuals to another fit.
 
@@ -137,40 +164,42 @@ class FitPanels:
         bool
             Whether the axes changed too, so that a kept background is stale.
         """
-        for line, (x, y) in zip(self.lines, self.curves(fit), strict=True):
-            line.set_data(x, y)
-        residuals = _residuals(fit)
-        for points, (_, rows) in zip(self.points, self.groups, strict=True):
-            points.set_data(self.x[rows], residuals[rows])
-        finite = np.abs(residuals[np.isfinite(residuals)])
-        largest = finite.max(initial=0.0)
-        limit = next((e for e in RESIDUAL_LIMITS if e >= largest), RESIDUAL_LIMITS[-1])
+        for artist, (x, y) in zip(self.artists, self.moving(fit), strict=True):
+            artist.set_data(x, y)
+        limit = float(self.limits(fit))
         changed = limit != self.lower.get_ylim()[1]
         if changed:
-            self._set_residual_limit(limit)
+            self.rescale(limit)
         return changed
 
     def set_title(self, text: str) -> None:
         """Write a text above the panels."""
         self.upper.set_title(text, fontsize=9, loc="left")
 
-    def _set_residual_limit(self, limit: float) -> None:
-        self.lower.set_ylim(-limit, limit)
-        self.lower.set_yticks([-limit / 2, 0.0, limit / 2])
+    def add_band(
+        self, fits: Any, mass: float = 0.68, colour: str | None = None
+    ) -> None:
+        """Shade the central ``mass`` of the models of a batch of fits.
 
-    def add_band(self, fits: Any, mass: float = 0.68) -> None:
-        """Shade the central ``mass`` of the models of a batch of fits."""
+        In the colour of the curve, where none is given.
+        """
         tails = (0.5 - mass / 2, 0.5 + mass / 2)
         for line, (x, y) in zip(self.lines, self.curves(fits), strict=True):
             low, high = np.quantile(y, tails, axis=0)
+            shade = colour or line.get_color()
             self.upper.fill_between(
-                x, low, high, color=line.get_color(), alpha=0.22, lw=0, zorder=1
+                x, low, high, color=shade, alpha=0.22, lw=0, zorder=1
             )
 
     def add_best(self, fit: Any) -> None:
         """Add the model of the best fit, dashed."""
         for x, y in self.curves(fit):
             self.upper.plot(x, y, color="#111827", lw=0.9, ls="--", zorder=4)
+
+    def add_ghost(self, fit: Any) -> None:
+        """Add the model of a fit to compare with, in grey."""
+        for x, y in self.curves(fit):
+            self.upper.plot(x, y, color=GREY, lw=1.2, alpha=0.8, zorder=2.5)
 
 
 def _colours() -> Any:
@@ -184,6 +213,20 @@ def _groups(panel: Panel, size: int) -> list[tuple[str | None, np.ndarray]]:
     names = np.asarray(panel.groups).astype(str)
     order = list(dict.fromkeys(names))
     return [(name, np.flatnonzero(names == name)) for name in order]
+
+
+def residual_limits(residuals: np.ndarray, axes: int) -> np.ndarray:
+    """Return the least of a few round limits that holds all residuals [sigma].
+
+    Parameters
+    ----------
+    residuals : array
+        Its last ``axes`` axes are of one fit, those before of a batch.
+    """
+    data_axes = tuple(range(-axes, 0))
+    size = np.where(np.isfinite(residuals), np.abs(residuals), 0.0)
+    steps = np.searchsorted(RESIDUAL_LIMITS, size.max(axis=data_axes, initial=0.0))
+    return np.asarray(RESIDUAL_LIMITS)[np.minimum(steps, len(RESIDUAL_LIMITS) - 1)]
 
 
 def _residuals(fit: Any) -> np.ndarray:

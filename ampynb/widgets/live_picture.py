@@ -9,7 +9,7 @@ import numpy as np
 from ampynb.algorithms.algorithm import WARMUP
 from ampynb.analysis.posterior import Posterior
 from ampynb.plots.figure import COLOURS, GREY, BlitCanvas, NotebookFigure
-from ampynb.plots.panels import can_draw, columns_of, panels_for
+from ampynb.plots.panels import columns_of, has_curves, panels_for
 from ampynb.results.history import History
 
 __all__ = ["LivePicture"]
@@ -51,7 +51,7 @@ class LivePicture:
             instance = self.posterior.model.instance_from_vector(best.position)
             fit = analysis.fit_for_visualization(instance)
         if self._figure is None:
-            self._lay_out(fit if fit is not None and can_draw(fit) else None)
+            self._lay_out(fit if fit is not None and has_curves(fit) else None)
         self._draw_traces(steps, position, warmup)
         if self._panels is not None:
             self._panels.update(fit)

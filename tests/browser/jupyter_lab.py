@@ -98,13 +98,19 @@ class JupyterLab:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def open(self, notebook: str | Path) -> "NotebookPage":
-        """Open a copy of a notebook, in a folder and a page of its own."""
+    def open(self, notebook: str | Path, url: str = "") -> "NotebookPage":
+        """Open a copy of a notebook, in a folder and a page of its own.
+
+        Parameters
+        ----------
+        url
+            Another address of the server, as of a proxy before it.
+        """
         self._opened += 1
         path = Path(str(self._opened), Path(notebook).name)
         (self.root / path).parent.mkdir()
         shutil.copy(notebook, self.root / path)
-        url = f"{self.url}lab/workspaces/{self._opened}/tree/{path.as_posix()}"
+        url = f"{url or self.url}lab/workspaces/{self._opened}/tree/{path.as_posix()}"
         page = self._browser.new_page()
         opened = NotebookPage(self, page, path)
         try:
@@ -114,6 +120,10 @@ class JupyterLab:
             page.close()
             raise
         return opened
+
+    def new_page(self) -> "Page":
+        """Return an empty page of the browser."""
+        return self._browser.new_page()
 
     def _start_server(self, stack: ExitStack) -> None:
         overrides = self.folder / "config/labconfig/default_setting_overrides.json"

@@ -1,8 +1,16 @@
 """Sliders over a fit, as a person at the page sees and moves them."""
 
+import base64
+import io
+import json
+import re
+from ast import literal_eval
+
+import numpy as np
 import pytest
 from interaction import flood, measure_latency
 from jupyter_lab import write_notebook
+from PIL import Image
 
 SET_UP = """
 import jax.numpy as jnp
@@ -32,10 +40,12 @@ model = anb.Model(
 analysis = Wave(x, y, np.full(1000, 0.3))
 """
 EXPLORE = "explorer = anb.explore(analysis, model)\nexplorer"
-CURVE = "float(explorer._panels.lines[0].get_ydata()[100])"
+CURVE = "float(explorer._board.drawing.scene.panels.moving("
+CURVE += "explorer._board.drawing.fit)[0][1][100])"
 EXPECTED = (
     "float(analysis.fit_for_visualization(explorer.instance).model[np.argsort(x)[100]])"
 )
+SEEN = "explorer.widget.frame['values'] == list(explorer.point.elements.values())"
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +62,7 @@ def test_each_free_parameter_has_a_slider_and_a_number_box(explorer):
     text = explorer.text("explorer")
     assert all(name in text for name in ("amplitude", "period", "offset"))
     assert "mJy" in text and "ln likelihood" in text and "χ²" in text
-    assert explorer.outputs("explorer").locator("input").count() == 3
+    assert explorer.outputs("explorer").locator("input[type=number]").count() == 3
 
 
 def test_a_moved_slider_redraws_the_model_at_its_value(explorer):
@@ -79,7 +89,7 @@ def test_a_logarithmic_prior_has_a_logarithmic_slider(explorer):
 
 
 def test_a_typed_number_is_kept_exactly_and_moves_the_slider(explorer):
-    box = explorer.outputs("explorer").locator("input").nth(2)
+    box = explorer.outputs("explorer").get_by_label("value of offset")
     box.fill("0.123456789")
     box.press("Enter")
     explorer.wait_idle()
@@ -89,15 +99,79 @@ def test_a_typed_number_is_kept_exactly_and_moves_the_slider(explorer):
 
 def test_a_flood_of_moves_settles_on_the_last(explorer):
     slider, picture = explorer.slider("amplitude"), explorer.picture("explorer")
-    flood(explorer, slider, moves=100, seconds=2)
+    flood(explorer, slider, moves=200, seconds=2)
     explorer.wait_idle(quiet=0.5)
     assert float(explorer.evaluate("explorer.vector[0].item()")) == pytest.approx(
         slider.value
     )
+    assert explorer.evaluate(SEEN) == "True"
     settled = picture.fingerprint()
-    explorer.execute("explorer._canvas.stale = True; explorer._render()")
-    explorer.wait_idle()
+    slider.focus()
+    for key in ("ArrowLeft", "ArrowRight"):
+        slider.press(key)
+        explorer.wait_idle(quiet=0.5)
     assert picture.fingerprint() == settled
+
+
+def canvas_of(page):
+    """Return the pixels that the page shows, (height, width, 3), on white."""
+    url = (
+        page.outputs("explorer").locator("canvas").first.evaluate("c => c.toDataURL()")
+    )
+    return on_white(base64.b64decode(url.partition(",")[2]))
+
+
+def on_white(png):
+    image = Image.open(io.BytesIO(png)).convert("RGBA")
+    ground = Image.new("RGBA", image.size, "white")
+    return np.asarray(Image.alpha_composite(ground, image))[..., :3].astype(int)
+
+
+def matplotlib_of(page):
+    """Return the pixels that matplotlib draws for the same point, in the kernel."""
+    code = "__import__('base64').b64encode(explorer._board.picture()).decode()"
+    return on_white(base64.b64decode(page.evaluate(code).strip("'")))
+
+
+def test_the_canvas_looks_as_matplotlib_draws_it(explorer):
+    explorer.execute("explorer.set(amplitude=2.1, period=1.0, offset=0.0)")
+    explorer.wait_idle()
+    shown, drawn = canvas_of(explorer), matplotlib_of(explorer)
+    assert shown.shape == drawn.shape
+    differ = np.abs(shown - drawn)
+    upper = 2 * len(shown) // 3
+    assert differ[:upper].mean() < 0.3  # of 255: edges are smoothed a little otherwise
+    assert differ[upper:].mean() < 6.0  # matplotlib puts markers on whole pixels
+
+
+def test_the_picture_follows_while_the_kernel_is_busy(open_notebook):
+    """No round trip is needed: the kernel cannot answer before the cell has ended."""
+    busy = "import time\ntime.sleep(4)\nbusy = False"
+    page = open_notebook([SET_UP, (EXPLORE, "explorer"), (busy, "busy")])
+    for cell in (0, 1):
+        page.run_cell(cell)
+    slider, picture = page.slider("amplitude"), page.picture("explorer")
+    slider.focus()
+    page.wait_idle(quiet=0.5)
+    page.start_cell("busy")
+    seen = [picture.fingerprint()]
+    numbers = [page.text("explorer")]
+    for _ in range(5):
+        slider.press("ArrowRight")
+        page.page.wait_for_timeout(100)
+        seen.append(picture.fingerprint())
+        numbers.append(page.text("explorer"))
+    assert len(set(seen)) == len(set(numbers)) == 6
+    value = page.outputs("explorer").get_by_label("value of amplitude").input_value()
+    assert float(value) == pytest.approx(slider.value)
+    assert page.evaluate("'busy' in globals() and explorer.wait()", timeout=15)
+    page.wait_idle(quiet=0.5)
+    # What the sweep showed last is what the kernel draws exactly.
+    assert picture.fingerprint() == seen[-1]
+    assert float(page.evaluate("explorer.vector[0].item()")) == pytest.approx(
+        slider.value
+    )
+    page.check()
 
 
 def test_every_move_is_answered_by_a_picture(explorer):
@@ -105,6 +179,27 @@ def test_every_move_is_answered_by_a_picture(explorer):
         explorer, explorer.slider("amplitude"), explorer.picture("explorer"), moves=10
     )
     assert len(latencies) == 10
+
+
+def test_the_saved_notebook_shows_the_last_state_without_a_kernel(open_notebook):
+    import nbformat
+    from nbconvert import HTMLExporter
+
+    page = open_notebook([SET_UP, (EXPLORE, "explorer")])
+    page.run_all()
+    page.slider("amplitude").press("ArrowLeft", 20)
+    page.wait_idle()
+    page.execute("assert explorer.wait()", timeout=30)
+    page.wait_idle(quiet=0.5)
+    saved = nbformat.reads(json.dumps(page.save()), as_version=4)
+    html, _ = HTMLExporter().from_notebook_node(saved)
+    assert html.count("FitExplorer(amplitude=2, period=1, offset=0)") >= 1
+    (png,) = re.findall(r'src="data:image/png;base64,([^"]+)"', html)
+    drawn = page.evaluate("__import__('base64').b64encode(explorer._board.picture())")
+    assert literal_eval(drawn).decode() == png
+    # in the live page it is not in the way
+    assert page.outputs("explorer").locator("img").locator("visible=true").count() == 0
+    page.check()
 
 
 def test_a_likelihood_that_raises_is_told_in_the_panel(open_notebook):

@@ -1,0 +1,68 @@
+"""A point as the Python that makes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ampynb.model.instance import Instance, read
+from ampynb.model.parameter import describe_prior
+from ampynb.widgets.point import Point
+
+__all__ = ["code_of"]
+
+
+def code_of(point: Point) -> str:
+    """Return statements that make the point's instance and its model.
+
+    They need ``anb``, ``np`` and ``dist`` as this project's examples import them, and
+    the model under the name ``model``. A model that nothing was changed in is left out.
+    """
+    names = [row.name for row in point.given.rows]
+    kinds = {row.name: row.kind for row in point.given.rows}
+    lines = [f"instance = {_call(point.instance, names, '')}"]
+    held = [name for name in point.values if name in point.fixed]
+    held = [name for name in held if _was_changed(point, name, kinds[name])]
+    if held:
+        values = ", ".join(f'"{name}": {_number(point.values[name])}' for name in held)
+        lines.append(f"model = model.fix({{{values}}})")
+    for name, prior in point.freed.items():
+        if name in point.fixed:
+            continue
+        written = describe_prior(prior)
+        scalar = not point.values[name].shape
+        line = f'model = model.with_priors({{"{name}": dist.{written}}})'
+        lines.append(line if scalar else f"# {name} has the prior {written}")
+    return "\n".join(lines)
+
+
+def _was_changed(point: Point, name: str, kind: str) -> bool:
+    if kind == "free":
+        return True
+    given = {row.name: value for row, value in point.given.entries()}
+    return not np.array_equal(given[name], point.values[name])
+
+
+def _call(instance: Any, names: list[str], prefix: str) -> str:
+    """Return the call that makes an instance, or one nested in it."""
+    here = read(instance, prefix[:-1]) if prefix else instance
+    inner = [name.removeprefix(prefix) for name in names if name.startswith(prefix)]
+    arguments = {}
+    for name in dict.fromkeys(part.partition(".")[0] for part in inner):
+        full = f"{prefix}{name}"
+        if full in names:
+            arguments[name] = _number(read(instance, full))
+        else:
+            arguments[name] = _call(instance, names, f"{full}.")
+    kind = "anb.Instance" if isinstance(here, Instance) else type(here).__name__
+    if all(name.isidentifier() for name in arguments):
+        written = ", ".join(f"{name}={text}" for name, text in arguments.items())
+        return f"{kind}({written})"
+    written = ", ".join(f'"{name}": {text}' for name, text in arguments.items())
+    return f"{kind}(**{{{written}}})"
+
+
+def _number(value: Any) -> str:
+    array = np.asarray(value, float)
+    return repr(float(array)) if array.ndim == 0 else f"np.array({array.tolist()})"

@@ -1,0 +1,260 @@
+"""From a point to what is shown: numbers, and the moving parts of the picture."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import numpy as np
+
+from ampynb.analysis.analysis import Analysis
+from ampynb.analysis.joint import JointFit
+from ampynb.model.arrays import Bundle
+from ampynb.model.model import Model
+from ampynb.plots.panels import can_draw
+from ampynb.plots.scene import Frames, Scene
+from ampynb.widgets.point import Control, Point
+
+__all__ = ["Drawing", "Frame", "Sweep", "frames_for"]
+
+PIECE = 26  # values of a sweep that are computed at once
+COUNTS = (201, 101, 51, 41, 26, 21)  # so that most fall on the slider's own 200 steps
+MOST_BYTES = 2**21
+MOST_SECONDS = 1.5
+HEIGHTS = {1: (0.66, 300, 640), 2: (0.42, 260, 620)}  # share of the width, and ends
+STILL = ("data", "noise", "mask", "upper_limit")
+NARROW = 480  # below it, images stand one above the other
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture and its numbers; ``background`` and ``parts`` are None for no fit."""
+
+    numbers: list[tuple[str, str]]
+    background: str | None = None
+    parts: Frames | None = None
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Frames for values of one element from end to end, the others as in ``point``."""
+
+    control: Control
+    point: Point
+    epoch: int
+    numbers: list[list[tuple[str, str]]]
+    parts: Frames
+
+    @property
+    def keys(self) -> list[str]:
+        """The names of the frames' backgrounds."""
+        return [background_key(self.epoch, limit) for limit in self.parts.limits]
+
+
+@dataclass(frozen=True)
+class Page:
+    """The room there is in the page."""
+
+    width: int = 700
+    ratio: float = 1.0
+    dark: bool = False
+
+    def size(self, dimensions: int) -> tuple[int, int]:
+        """Return width and height of a picture [px]."""
+        share, least, most = HEIGHTS[dimensions]
+        if dimensions == 2 and self.width < NARROW:
+            return self.width, int(2.6 * self.width)
+        return self.width, int(np.clip(share * self.width, least, most))
+
+
+@dataclass
+class Drawing:
+    """Draws fits of one analysis; hold its lock, but for `sweep`, which takes it.
+
+    Attributes
+    ----------
+    epoch : int
+        Grows when frames of before do not fit the scene any more.
+    """
+
+    analysis: Analysis
+    page: Page = Page()
+    ghosts: list[Any] = field(default_factory=list)
+    bands: list[Any] = field(default_factory=list)
+    scene: Scene | None = None
+    epoch: int = 0
+    fit: Any = None
+    seconds: float = np.inf
+    lock: Any = field(default_factory=threading.RLock)
+
+    def lay_out(self) -> None:
+        """Forget the scene: the next frame makes it anew."""
+        self.scene = None
+
+    def frame(self, point: Point) -> Frame:
+        """Return the picture and the numbers at a point."""
+        log_prior = float(_log_prior(point.model, point.vector))
+        if not self.analysis.has_fit:
+            likelihood = self.analysis.log_likelihood_function(point.instance)
+            return Frame(numbers_of(float(likelihood), log_prior))
+        if self.fit is None:
+            self.analysis.fit_for_visualization(point.instance)  # it compiles
+        begun = time.perf_counter()
+        fit = self.analysis.fit_for_visualization(point.instance)
+        self.seconds = min(self.seconds, time.perf_counter() - begun)
+        changed = self.fit is None or _data_differ(self.fit, fit)
+        self.fit = fit
+        numbers = _numbers_of_fit(fit, log_prior, point.model.ndim)
+        if not can_draw(fit):
+            return Frame(numbers)
+        if self.scene is None or changed:
+            self._make_scene(fit)
+        assert self.scene is not None
+        parts = self.scene.frames(fit, batched=False)
+        return Frame(numbers, self.key(parts.limits[0]), parts)
+
+    def _make_scene(self, fit: Any) -> None:
+        width, height = self.page.size(np.ndim(fit.data))
+        page = self.page
+        panel = self.analysis.panel()
+        self.scene = Scene(panel, fit, width, height, page.ratio, page.dark)
+        self.scene.add(self.ghosts, self.bands)
+        self.epoch += 1
+
+    def key(self, limit: float) -> str:
+        """Return the name of a background."""
+        return background_key(self.epoch, limit)
+
+    def background(self, key: str) -> bytes:
+        """Return the background of a name that `key` gave, as a PNG."""
+        assert self.scene is not None
+        return self.scene.background(float(key.partition(":")[2]))
+
+    def sweep(
+        self, point: Point, control: Control, most_bytes: int = MOST_BYTES
+    ) -> Generator[None, None, Sweep | None]:
+        """Compute a sweep, piece by piece; it is the generator's return value.
+
+        It is None where the scene was made anew meanwhile.
+        """
+        with self.lock:
+            scene, epoch = self.scene, self.epoch
+            if scene is None:
+                return None
+            one = scene.frames(self.fit, batched=False)
+        weight = one.y.nbytes + one.pixels.nbytes
+        grid = control.grid(frames_for(weight, self.seconds, most_bytes))
+        pieces: list[Frames] = []
+        numbers: list = []
+        for start in range(0, len(grid), PIECE):
+            values = grid[start : start + PIECE]
+            fits, log_priors = self._fits(point, control.element, values)
+            numbers += [
+                _numbers_of_fit(_take(fits, i), float(log_priors[i]), point.model.ndim)
+                for i in range(len(values))
+            ]
+            with self.lock:
+                if self.scene is not scene:
+                    return None
+                parts = scene.frames(fits, batched=True)
+            pieces.append(Frames(*(part[: len(values)] for part in _fields(parts))))
+            yield
+        together = Frames(*map(np.concatenate, zip(*map(_fields, pieces), strict=True)))
+        return Sweep(control, point, epoch, numbers, together)
+
+    def _fits(self, point: Point, element: str, values: np.ndarray) -> tuple:
+        """Return the fits and the log priors for values of one element.
+
+        There are always ``PIECE``, so that one program serves.
+        """
+        model = point.model
+        vectors = np.tile(point.vector, (PIECE, 1))
+        vectors[:, model.names.index(element)] = np.resize(values, PIECE)
+        instances = [model.instance_from_vector(vector) for vector in vectors]
+        stacked = jax.tree_util.tree_map(lambda *each: np.stack(each), *instances)
+        fits = self.analysis.fits_for_visualization(stacked)
+        return fits, np.asarray(_log_priors(model, vectors))
+
+
+def background_key(epoch: int, limit: float) -> str:
+    """Return the name of the background of one scene and one limit."""
+    return f"{epoch}:{limit:g}"
+
+
+def frames_for(
+    bytes_each: int, seconds_each: float, most_bytes: int = MOST_BYTES
+) -> int:
+    """Return how many frames a sweep can have, by what each weighs and takes."""
+    for n in COUNTS:
+        if n * bytes_each <= most_bytes and n * seconds_each <= MOST_SECONDS:
+            return n
+    return COUNTS[-1]
+
+
+def _fields(frames: Frames) -> tuple:
+    return frames.limits, frames.y, frames.pixels
+
+
+@jax.jit
+def _log_prior(model: Model, vector: jax.Array) -> jax.Array:
+    return model.log_prior(vector)
+
+
+@jax.jit
+def _log_priors(model: Model, vectors: jax.Array) -> jax.Array:
+    return jax.vmap(model.log_prior)(vectors)
+
+
+def _take(fits: Any, i: int) -> Any:
+    """Return one fit of a batch."""
+    bundle = Bundle(fits, numbers=True)
+    return jax.tree_util.tree_map(lambda leaf: leaf[i], bundle).value()
+
+
+def _data_differ(one: Any, other: Any) -> bool:
+    """Whether what stands still in the picture differs."""
+    pairs = [(vars(one).get(name), vars(other).get(name)) for name in STILL]
+    return any(
+        not np.array_equal(*pair, equal_nan=True)
+        for pair in pairs
+        if any(value is not None for value in pair)
+    )
+
+
+def _numbers_of_fit(fit: Any, log_prior: float, ndim: int) -> list[tuple[str, str]]:
+    chi_squared = None
+    if hasattr(fit, "chi_squared"):
+        chi_squared = (float(fit.chi_squared), _number_of_data(fit) - ndim)
+    return numbers_of(float(fit.log_likelihood), log_prior, chi_squared)
+
+
+def _number_of_data(fit: Any) -> int:
+    """Return how many data chi squared is the sum over."""
+    if isinstance(fit, JointFit):
+        return sum(map(_number_of_data, fit.fits.values()))
+    used = np.ones(np.shape(fit.data), bool)
+    if getattr(fit, "mask", None) is not None:
+        used = used & fit.mask
+    if getattr(fit, "upper_limit", None) is not None:
+        used = used & ~np.asarray(fit.upper_limit)
+    return int(np.sum(used))
+
+
+def numbers_of(
+    log_likelihood: float,
+    log_prior: float,
+    chi_squared: tuple[float, int] | None = None,
+) -> list[tuple[str, str]]:
+    """Return the numbers below the picture, as name and text."""
+    numbers = [
+        ("ln likelihood", f"{log_likelihood:.2f}"),
+        ("ln prior", f"{log_prior:.2f}"),
+    ]
+    if chi_squared is not None:
+        value, freedom = chi_squared
+        numbers.append(("χ² / degrees of freedom", f"{value:.1f} / {freedom}"))
+    return numbers

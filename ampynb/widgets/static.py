@@ -1,0 +1,58 @@
+"""What stays of an explorer in a page without a kernel.
+
+Beside the live widget the cell shows a record, that is written anew when the controls
+have come to rest. The widget's style sheet hides it; where there is no widget it stands
+in its place, in a saved notebook, on GitHub or in an export.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from html import escape
+
+from IPython.display import display
+
+__all__ = ["show_record", "static_html"]
+
+
+def show_record(record_of: Callable[[], str | None]) -> Callable[[], None]:
+    """Show a record under the present cell; return what writes it anew.
+
+    Parameters
+    ----------
+    record_of : callable
+        Gives the record as HTML as it is now, or None where it has gone.
+    """
+
+    def bundle(record: str | None) -> dict[str, str]:
+        html = f'<div class="ampynb-record">{record}</div>'
+        return {"text/html": html, "text/plain": ""}
+
+    handle = display(bundle(record_of()), raw=True, display_id=True)
+    assert handle is not None
+
+    def write() -> None:
+        record = record_of()
+        if record is not None:
+            handle.update(bundle(record), raw=True)
+
+    return write
+
+
+def static_html(text: str, numbers: Mapping[str, str], png: bytes) -> str:
+    """Return a text, numbers and a picture (a PNG, or nothing) as plain HTML."""
+    encoded = base64.b64encode(png).decode()
+    picture = (
+        '<img alt="the fit" style="max-width:100%" '
+        f'src="data:image/png;base64,{encoded}">'
+        if png
+        else ""
+    )
+    rows = "".join(
+        f'<tr><td>{escape(name)}</td><td style="text-align:right;padding-left:1em">'
+        f"{escape(number)}</td></tr>"
+        for name, number in numbers.items()
+    )
+    table = f'<table style="font-variant-numeric:tabular-nums">{rows}</table>'
+    return f"<code>{escape(text)}</code>{table}{picture}"
