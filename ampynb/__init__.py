@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ampynb import datasets, forward_models
     from ampynb.algorithms.ensemble import DifferentialEvolution, Ensemble, Stretch
     from ampynb.algorithms.hmc import NUTS
+    from ampynb.algorithms.tempered import Tempered
     from ampynb.analysis.analysis import Analysis
     from ampynb.analysis.fit import GaussianFit, PoissonFit, StudentTFit
     from ampynb.analysis.panel import Panel
@@ -52,6 +53,7 @@ _HOMES = {
     "StoreError": "inference.store",
     "Stretch": "algorithms.ensemble",
     "StudentTFit": "analysis.fit",
+    "Tempered": "algorithms.tempered",
     "autocorr": "inference.stopping",
     "corner": "plots.corner",
     "ess": "inference.stopping",
@@ -81,6 +83,7 @@ __all__ = [
     "StoreError",
     "Stretch",
     "StudentTFit",
+    "Tempered",
     "autocorr",
     "corner",
     "datasets",

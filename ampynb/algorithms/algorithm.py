@@ -137,12 +137,17 @@ class Outcome:
     weighted : dict of str to array
         Draws of unequal weight: ``position`` (m, ndim), ``log_weight`` (m,), whose
         exponentials sum to 1, and further (m,) arrays; empty where there are none.
+    tempered : dict of str to array
+        Draws of every temperature, coldest first: ``position`` (n, ntemps, nwalkers,
+        ndim), ``lp`` and ``log_likelihood`` (n, ntemps, nwalkers), and ``beta``
+        (ntemps,); empty where there are none.
     """
 
     position: np.ndarray
     stats: Mapping[str, np.ndarray]
     log_evidence: Mapping[str, Estimate] = field(default_factory=dict)
     weighted: Mapping[str, np.ndarray] = field(default_factory=dict)
+    tempered: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -247,7 +247,7 @@ def _step(
     """Move each half of a freshly shuffled ensemble once."""
     key, *keys = jax.random.split(state.key, 4)
     move = functools.partial(move_half, posterior, moves, operator.add)
-    walkers = move_halves(keys, Walkers(*state[2:]), len(state.position), move)
+    walkers = move_halves(keys, Walkers(*state[2:]), move)
     record = {
         "position": walkers.position,
         "lp": walkers.log_prior + walkers.log_likelihood,
@@ -258,7 +258,9 @@ def _step(
 
 
 def move_halves(
-    keys: Sequence[jax.Array], walkers: Walkers, nwalkers: int, move: Callable
+    keys: Sequence[jax.Array],
+    walkers: Walkers,
+    move: Callable[[jax.Array, Walkers, jax.Array], Walkers],
 ) -> Walkers:
     """Move each half of freshly shuffled walkers once.
 
@@ -266,19 +268,30 @@ def move_halves(
     ----------
     keys : three keys
     walkers : Walkers
-        Of one ensemble, or of several that are shuffled alike.
-    nwalkers : int
-        Walkers of one ensemble.
+        Of one ensemble, or of several along a first axis, which are shuffled alike.
     move : callable
-        ``move(key, walkers, mine, others)`` returns the walkers with those at the
-        indices ``mine`` moved by what those at ``others`` are.
+        ``move(key, active, others)`` returns the active walkers, moved by what the
+        positions of the others are.
     """
-    key_shuffle, *key_halves = keys
+    key_shuffle, key_first, key_second = keys
+    axis = walkers.log_prior.ndim - 1
+    nwalkers = walkers.log_prior.shape[axis]
+
+    def at(index: jax.Array, walkers: Walkers) -> Walkers:
+        # Gathers: XLA makes scatters on the CPU one by one.
+        return jax.tree_util.tree_map(
+            lambda x: jnp.take(x, index, axis, mode="clip"), walkers
+        )
+
     order = jnp.argsort(jax.random.bits(key_shuffle, (nwalkers,)))
-    halves = order[: nwalkers // 2], order[nwalkers // 2 :]
-    for key, mine, others in zip(key_halves, halves, halves[::-1], strict=True):
-        walkers = move(key, walkers, mine, others)
-    return walkers
+    first, second = (
+        at(order[: nwalkers // 2], walkers),
+        at(order[nwalkers // 2 :], walkers),
+    )
+    first = move(key_first, first, second.position)
+    second = move(key_second, second, first.position)
+    both = jax.tree_util.tree_map(lambda *x: jnp.concatenate(x, axis), first, second)
+    return at(jnp.argsort(order), both)
 
 
 def move_half(
@@ -286,22 +299,22 @@ def move_half(
     moves: tuple,
     density: Callable[[jax.Array, jax.Array], jax.Array],
     key: jax.Array,
-    walkers: Walkers,
-    mine: jax.Array,
+    active: Walkers,
     others: jax.Array,
 ) -> Walkers:
-    """Move half of the walkers of one ensemble once.
+    """Move some of the walkers of one ensemble once.
 
     Parameters
     ----------
     density : callable
         The log density that is sampled, of log prior and log likelihood.
-    mine, others : array of int
-        Which walkers move, and which stay.
+    active : Walkers
+        Those that move.
+    others : array, (n_others, ndim)
+        Positions of those that stay.
     """
     key_choice, key_move, key_accept = jax.random.split(key, 3)
-    position = walkers.position[mine]
-    arguments = key_move, position, walkers.position[others]
+    arguments = key_move, active.position, others
     proposals = [move.propose for move, _ in moves]
     if len(moves) == 1:
         proposal, log_factor = proposals[0](*arguments)
@@ -310,18 +323,13 @@ def move_half(
         choice = jax.random.choice(key_choice, len(moves), p=weights)
         proposal, log_factor = lax.switch(choice, proposals, *arguments)
     log_prior, log_likelihood = jax.vmap(posterior.log_densities)(proposal)
-    before = density(walkers.log_prior[mine], walkers.log_likelihood[mine])
+    before = density(active.log_prior, active.log_likelihood)
     log_ratio = log_factor + density(log_prior, log_likelihood) - before
     uniform = jax.random.uniform(key_accept, log_ratio.shape, log_ratio.dtype)
     accept = jnp.log(uniform) < log_ratio
-    kept = jnp.where(accept[:, None], proposal, position)
     return Walkers(
-        position=walkers.position.at[mine].set(kept),
-        log_prior=walkers.log_prior.at[mine].set(
-            jnp.where(accept, log_prior, walkers.log_prior[mine])
-        ),
-        log_likelihood=walkers.log_likelihood.at[mine].set(
-            jnp.where(accept, log_likelihood, walkers.log_likelihood[mine])
-        ),
-        accepted=walkers.accepted.at[mine].add(accept),
+        position=jnp.where(accept[:, None], proposal, active.position),
+        log_prior=jnp.where(accept, log_prior, active.log_prior),
+        log_likelihood=jnp.where(accept, log_likelihood, active.log_likelihood),
+        accepted=active.accepted + accept,
     )

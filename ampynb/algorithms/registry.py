@@ -9,11 +9,12 @@ from typing import Any
 from ampynb.algorithms.algorithm import Algorithm
 from ampynb.algorithms.ensemble import Ensemble
 from ampynb.algorithms.hmc import NUTS
+from ampynb.algorithms.tempered import Tempered
 from ampynb.analysis.posterior import Posterior
 
 __all__ = ["NAMES", "algorithm_from", "describe_algorithm", "described_algorithm"]
 
-NAMES = ("ensemble", "nuts")
+NAMES = ("ensemble", "tempered", "nuts")
 
 
 def algorithm_from(
@@ -31,6 +32,8 @@ def algorithm_from(
         algorithm = sampler
     elif sampler == "nuts":
         algorithm = NUTS()
+    elif sampler == "tempered":
+        algorithm = Tempered()
     elif sampler == "ensemble" and posterior.analysis.use_jax:
         algorithm = Ensemble()
     elif sampler == "ensemble":
@@ -99,4 +102,4 @@ def _kinds() -> list[type[Algorithm]]:
     from ampynb.algorithms.external import EmceeEnsemble  # imports emcee
     from ampynb.algorithms.scripted import Scripted
 
-    return [Ensemble, NUTS, EmceeEnsemble, Scripted]
+    return [Ensemble, Tempered, NUTS, EmceeEnsemble, Scripted]
