@@ -276,22 +276,23 @@ def move_halves(
     key_shuffle, key_first, key_second = keys
     axis = walkers.log_prior.ndim - 1
     nwalkers = walkers.log_prior.shape[axis]
+    order = jnp.argsort(jax.random.bits(key_shuffle, (nwalkers,)))
 
-    def at(index: jax.Array, walkers: Walkers) -> Walkers:
-        # Gathers: XLA makes scatters on the CPU one by one.
+    def take(some: jax.Array) -> Walkers:
         return jax.tree_util.tree_map(
-            lambda x: jnp.take(x, index, axis, mode="clip"), walkers
+            lambda values: jnp.take(values, some, axis, mode="clip"), walkers
         )
 
-    order = jnp.argsort(jax.random.bits(key_shuffle, (nwalkers,)))
-    first, second = (
-        at(order[: nwalkers // 2], walkers),
-        at(order[nwalkers // 2 :], walkers),
-    )
+    first, second = take(order[: nwalkers // 2]), take(order[nwalkers // 2 :])
     first = move(key_first, first, second.position)
     second = move(key_second, second, first.position)
-    both = jax.tree_util.tree_map(lambda *x: jnp.concatenate(x, axis), first, second)
-    return at(jnp.argsort(order), both)
+
+    def put_back(values: jax.Array, *halves: jax.Array) -> jax.Array:
+        place = (slice(None),) * axis + (order,)
+        moved = jnp.concatenate(halves, axis)
+        return values.at[place].set(moved, unique_indices=True)
+
+    return jax.tree_util.tree_map(put_back, walkers, first, second)
 
 
 def move_half(

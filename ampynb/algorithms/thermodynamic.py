@@ -195,10 +195,10 @@ def integral(x: np.ndarray, value: np.ndarray, slope: np.ndarray) -> float:
 
 def _standard_error(series: np.ndarray) -> float:
     """Return the standard error of the mean of a correlated series."""
-    from ampynb.algorithms.external import autocorrelation_time  # imports emcee
+    from numpyro.diagnostics import effective_sample_size
 
     spread = series.std(ddof=1)
     if not spread > 0:
         return 0.0
-    tau = max(autocorrelation_time(series[:, None, None])[0], 1.0)
-    return float(spread * np.sqrt(tau / len(series)))
+    size = min(float(effective_sample_size(series[None])), len(series))
+    return float(spread / np.sqrt(size))

@@ -52,12 +52,9 @@ CASES = (
         8_000,
     ),
     Case("mixture", anb.Ensemble(nwalkers=13, moves=MIXTURE), 8_000),
-    Case("tempered", anb.Tempered(nwalkers=16, ntemps=4), 4_000),
     Case(
-        "tempered mixture",
-        anb.Tempered(
-            nwalkers=13, betas=[1, 0.3, 0.1], moves=MIXTURE, keep_temperatures=True
-        ),
+        "tempered",
+        anb.Tempered(nwalkers=13, ntemps=4, keep_temperatures=True),
         4_000,
     ),
     Case("nuts", anb.NUTS(nwalkers=4), 2_500),
