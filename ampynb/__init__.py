@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ampynb.algorithms.ensemble import DifferentialEvolution, Ensemble, Stretch
     from ampynb.algorithms.hmc import HMC, NUTS
     from ampynb.algorithms.nested import Nested
+    from ampynb.algorithms.tempered import Tempered
     from ampynb.analysis.analysis import Analysis
     from ampynb.analysis.fit import GaussianFit, PoissonFit, StudentTFit
     from ampynb.analysis.joint import JointAnalysis, JointFit
@@ -59,6 +60,7 @@ _HOMES = {
     "StoreError": "inference.store_error",
     "Stretch": "algorithms.ensemble",
     "StudentTFit": "analysis.fit",
+    "Tempered": "algorithms.tempered",
     "autocorr": "inference.stopping",
     "calibrate": "inference.calibration",
     "corner": "plots.corner",
@@ -93,6 +95,7 @@ __all__ = [
     "StoreError",
     "Stretch",
     "StudentTFit",
+    "Tempered",
     "autocorr",
     "calibrate",
     "corner",

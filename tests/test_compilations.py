@@ -19,7 +19,7 @@ COMPILED = "/jax/core/compile/backend_compile_duration"
 SAMPLERS = {
     case.name: case.with_steps(40)
     for case in CASES
-    if case.name in ("stretch", "mixture", "nuts", "hmc")
+    if case.name in ("stretch", "mixture", "tempered", "nuts", "hmc")
 }
 
 

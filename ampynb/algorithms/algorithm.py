@@ -139,6 +139,10 @@ class Outcome:
         exponentials sum to 1, and further (m,) arrays; empty where there are none.
     trouble : tuple of str
         What is wrong with it, as far as the algorithm knows, in words.
+    tempered : dict of str to array
+        Draws of every temperature, coldest first: ``position`` (n, ntemps, nwalkers,
+        ndim), ``lp`` and ``log_likelihood`` (n, ntemps, nwalkers), and ``beta``
+        (ntemps,); empty where there are none.
     """
 
     position: np.ndarray
@@ -146,6 +150,7 @@ class Outcome:
     log_evidence: Mapping[str, Estimate] = field(default_factory=dict)
     weighted: Mapping[str, np.ndarray] = field(default_factory=dict)
     trouble: tuple[str, ...] = ()
+    tempered: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

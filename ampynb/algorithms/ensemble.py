@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import operator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -15,7 +17,17 @@ from ampynb.algorithms.algorithm import Algorithm, Draws, Outcome, Start, Status
 from ampynb.algorithms.chunk import draws_from, repeat, traced_template
 from ampynb.analysis.posterior import Posterior
 
-__all__ = ["DifferentialEvolution", "Ensemble", "Stretch", "check_walkers"]
+__all__ = [
+    "DifferentialEvolution",
+    "Ensemble",
+    "Stretch",
+    "Walkers",
+    "check_walkers",
+    "compiled_moves",
+    "move_half",
+    "move_halves",
+    "weighted_moves",
+]
 
 
 @dataclass(frozen=True)
@@ -92,8 +104,17 @@ class DifferentialEvolution:
         return proposal, jnp.zeros(n_active, active.dtype)
 
 
+class Walkers(NamedTuple):
+    """Walkers, their densities, and how often each has moved."""
+
+    position: jax.Array
+    log_prior: jax.Array
+    log_likelihood: jax.Array
+    accepted: jax.Array
+
+
 class EnsembleState(NamedTuple):
-    """Walkers, their densities and the random key."""
+    """The random key, and what `Walkers` has."""
 
     key: jax.Array
     step: jax.Array
@@ -126,14 +147,7 @@ class Ensemble(Algorithm):
     state_axes: ClassVar[Any] = 0
 
     def __post_init__(self):
-        object.__setattr__(self, "moves", weighted_moves(self.moves))
-        for move, _ in self.moves:
-            if type(move).__module__.startswith("emcee."):
-                raise TypeError(
-                    "expected moves such as ampynb.Stretch() or ampynb."
-                    f"DifferentialEvolution(); got {type(move).__qualname__}; emcee's "
-                    "own moves serve analyses with use_jax=False"
-                )
+        object.__setattr__(self, "moves", compiled_moves(self.moves))
 
     def check(self, posterior: Posterior) -> None:
         """Raise where there are too few walkers."""
@@ -174,6 +188,19 @@ class Ensemble(Algorithm):
     def finish(self, draws: Draws, live: Draws | None) -> Outcome:
         """Return the draws as they are."""
         return Outcome(draws.position, draws.stats)
+
+
+def compiled_moves(moves: Any) -> tuple[tuple[Any, float], ...]:
+    """Return moves in JAX with weights that sum to 1."""
+    weighted = weighted_moves(moves)
+    for move, _ in weighted:
+        if type(move).__module__.startswith("emcee."):
+            raise TypeError(
+                "expected moves such as ampynb.Stretch() or ampynb."
+                f"DifferentialEvolution(); got {type(move).__qualname__}; emcee's own "
+                "moves serve analyses with use_jax=False"
+            )
+    return weighted
 
 
 def weighted_moves(moves: Any) -> tuple[tuple[Any, float], ...]:
@@ -225,33 +252,77 @@ def _step(
     posterior: Posterior, moves: tuple, state: EnsembleState
 ) -> tuple[EnsembleState, dict[str, jax.Array]]:
     """Move each half of a freshly shuffled ensemble once."""
-    key, key_shuffle, *key_halves = jax.random.split(state.key, 4)
-    nwalkers = state.position.shape[0]
-    order = jnp.argsort(jax.random.bits(key_shuffle, (nwalkers,)))
-    halves = order[: nwalkers // 2], order[nwalkers // 2 :]
-    before = state.accepted
-    for key_half, mine, others in zip(key_halves, halves, halves[::-1], strict=True):
-        state = _move_half(posterior, moves, key_half, state, mine, others)
+    key, *keys = jax.random.split(state.key, 4)
+    move = functools.partial(move_half, posterior, moves, operator.add)
+    walkers = move_halves(keys, Walkers(*state[2:]), move)
     record = {
-        "position": state.position,
-        "lp": state.log_prior + state.log_likelihood,
-        "log_likelihood": state.log_likelihood,
-        "accepted": state.accepted > before,
+        "position": walkers.position,
+        "lp": walkers.log_prior + walkers.log_likelihood,
+        "log_likelihood": walkers.log_likelihood,
+        "accepted": walkers.accepted > state.accepted,
     }
-    return state._replace(key=key, step=state.step + 1), record
+    return EnsembleState(key, state.step + 1, *walkers), record
 
 
-def _move_half(
+def move_halves(
+    keys: Sequence[jax.Array],
+    walkers: Walkers,
+    move: Callable[[jax.Array, Walkers, jax.Array], Walkers],
+) -> Walkers:
+    """Move each half of freshly shuffled walkers once.
+
+    Parameters
+    ----------
+    keys : three keys
+    walkers : Walkers
+        Of one ensemble, or of several along a first axis, which are shuffled alike.
+    move : callable
+        ``move(key, active, others)`` returns the active walkers, moved by what the
+        positions of the others are.
+    """
+    key_shuffle, key_first, key_second = keys
+    axis = walkers.log_prior.ndim - 1
+    nwalkers = walkers.log_prior.shape[axis]
+    order = jnp.argsort(jax.random.bits(key_shuffle, (nwalkers,)))
+
+    def take(some: jax.Array) -> Walkers:
+        return jax.tree_util.tree_map(
+            lambda values: jnp.take(values, some, axis, mode="clip"), walkers
+        )
+
+    first, second = take(order[: nwalkers // 2]), take(order[nwalkers // 2 :])
+    first = move(key_first, first, second.position)
+    second = move(key_second, second, first.position)
+
+    def put_back(values: jax.Array, *halves: jax.Array) -> jax.Array:
+        place = (slice(None),) * axis + (order,)
+        moved = jnp.concatenate(halves, axis)
+        return values.at[place].set(moved, unique_indices=True)
+
+    return jax.tree_util.tree_map(put_back, walkers, first, second)
+
+
+def move_half(
     posterior: Posterior,
     moves: tuple,
+    density: Callable[[jax.Array, jax.Array], jax.Array],
     key: jax.Array,
-    state: EnsembleState,
-    mine: jax.Array,
+    active: Walkers,
     others: jax.Array,
-) -> EnsembleState:
+) -> Walkers:
+    """Move some of the walkers of one ensemble once.
+
+    Parameters
+    ----------
+    density : callable
+        The log density that is sampled, of log prior and log likelihood.
+    active : Walkers
+        Those that move.
+    others : array, (n_others, ndim)
+        Positions of those that stay.
+    """
     key_choice, key_move, key_accept = jax.random.split(key, 3)
-    position = state.position[mine]
-    arguments = key_move, position, state.position[others]
+    arguments = key_move, active.position, others
     proposals = [move.propose for move, _ in moves]
     if len(moves) == 1:
         proposal, log_factor = proposals[0](*arguments)
@@ -260,18 +331,13 @@ def _move_half(
         choice = jax.random.choice(key_choice, len(moves), p=weights)
         proposal, log_factor = lax.switch(choice, proposals, *arguments)
     log_prior, log_likelihood = jax.vmap(posterior.log_densities)(proposal)
-    before = state.log_prior[mine] + state.log_likelihood[mine]
-    log_ratio = log_factor + (log_prior + log_likelihood) - before
+    before = density(active.log_prior, active.log_likelihood)
+    log_ratio = log_factor + density(log_prior, log_likelihood) - before
     uniform = jax.random.uniform(key_accept, log_ratio.shape, log_ratio.dtype)
     accept = jnp.log(uniform) < log_ratio
-    kept = jnp.where(accept[:, None], proposal, position)
-    return state._replace(
-        position=state.position.at[mine].set(kept),
-        log_prior=state.log_prior.at[mine].set(
-            jnp.where(accept, log_prior, state.log_prior[mine])
-        ),
-        log_likelihood=state.log_likelihood.at[mine].set(
-            jnp.where(accept, log_likelihood, state.log_likelihood[mine])
-        ),
-        accepted=state.accepted.at[mine].add(accept),
+    return Walkers(
+        position=jnp.where(accept[:, None], proposal, active.position),
+        log_prior=jnp.where(accept, log_prior, active.log_prior),
+        log_likelihood=jnp.where(accept, log_likelihood, active.log_likelihood),
+        accepted=active.accepted + accept,
     )

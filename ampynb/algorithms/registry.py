@@ -9,11 +9,12 @@ from typing import Any
 from ampynb.algorithms.algorithm import Algorithm
 from ampynb.algorithms.ensemble import Ensemble
 from ampynb.algorithms.hmc import HMC, NUTS
+from ampynb.algorithms.tempered import Tempered
 from ampynb.analysis.posterior import Posterior
 
 __all__ = ["NAMES", "algorithm_from", "describe_algorithm", "described_algorithm"]
 
-NAMES = ("ensemble", "nuts", "hmc", "nested")
+NAMES = ("ensemble", "tempered", "nuts", "hmc", "nested")
 
 
 def algorithm_from(
@@ -41,6 +42,8 @@ def algorithm_from(
         from ampynb.algorithms.external_nested import DynestyNested
 
         algorithm = DynestyNested()
+    elif sampler == "tempered":
+        algorithm = Tempered()
     elif sampler == "ensemble" and posterior.analysis.use_jax:
         algorithm = Ensemble()
     elif sampler == "ensemble":
@@ -121,4 +124,13 @@ def _kinds() -> list[type[Algorithm]]:
     from ampynb.algorithms.nested import Nested  # imports blackjax
     from ampynb.algorithms.scripted import Scripted
 
-    return [Ensemble, NUTS, HMC, Nested, EmceeEnsemble, DynestyNested, Scripted]
+    return [
+        Ensemble,
+        Tempered,
+        NUTS,
+        HMC,
+        Nested,
+        EmceeEnsemble,
+        DynestyNested,
+        Scripted,
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -11,7 +12,7 @@ from ampynb.algorithms.algorithm import Algorithm, Start
 from ampynb.analysis.posterior import Posterior
 from ampynb.model.model import Model
 
-__all__ = ["draw_start", "log_priors", "start_or_draw"]
+__all__ = ["draw_start", "finite_prior_draws", "log_priors", "start_or_draw"]
 
 ROUNDS = 20
 SMALLEST_BATCH = 64
@@ -76,7 +77,36 @@ def draw_start(
     ValueError
         Where too few prior draws have a finite log posterior.
     """
-    wanted = nwalkers * candidates
+    search = _search(posterior, key, nwalkers * candidates)
+    found = search.found
+    if len(found) < nwalkers:
+        raise ValueError(_nothing_found(nwalkers, search))
+    usable = len(found) // nwalkers
+    groups = [found[i * usable : (i + 1) * usable] for i in range(nwalkers)]
+    best = [max(group, key=lambda pair: pair[1])[0] for group in groups]
+    return Start(np.stack(best))
+
+
+def finite_prior_draws(posterior: Posterior, key: jax.Array, most: int) -> np.ndarray:
+    """Return prior draws with a finite log likelihood, (n, ndim) with n up to ``most``.
+
+    There are fewer where the prior has too few.
+    """
+    found = _search(posterior, key, most).found[:most]
+    positions = [position for position, _ in found]
+    return np.reshape(positions, (len(found), posterior.model.ndim))
+
+
+class _Search(NamedTuple):
+    """Prior draws and their finite log likelihoods, and how many had no finite one."""
+
+    found: list[tuple[np.ndarray, float]]
+    drawn: int
+    undefined: int
+    infinite: int
+
+
+def _search(posterior: Posterior, key: jax.Array, wanted: int) -> _Search:
     found, drawn, undefined, infinite = [], 0, 0, 0
     for key_round in jax.random.split(key, ROUNDS):
         batch = max(wanted, SMALLEST_BATCH)
@@ -89,14 +119,7 @@ def draw_start(
         found += zip(vectors[good], raw[good], strict=True)
         if len(found) >= wanted:
             break
-    if len(found) < nwalkers:
-        raise ValueError(
-            _nothing_found(nwalkers, len(found), drawn, undefined, infinite)
-        )
-    usable = len(found) // nwalkers
-    groups = [found[i * usable : (i + 1) * usable] for i in range(nwalkers)]
-    best = [max(group, key=lambda pair: pair[1])[0] for group in groups]
-    return Start(np.stack(best))
+    return _Search(found, drawn, undefined, infinite)
 
 
 def log_likelihoods(posterior: Posterior, vectors: np.ndarray) -> np.ndarray:
@@ -117,11 +140,10 @@ def log_priors(model: Model, vectors: jax.Array) -> jax.Array:
     return jax.vmap(model.log_prior)(vectors)
 
 
-def _nothing_found(
-    nwalkers: int, found: int, drawn: int, undefined: int, infinite: int
-) -> str:
-    if undefined or infinite:
-        counts = {"NaN": undefined, "+inf": infinite}
+def _nothing_found(nwalkers: int, search: _Search) -> str:
+    found, drawn = len(search.found), search.drawn
+    if search.undefined or search.infinite:
+        counts = {"NaN": search.undefined, "+inf": search.infinite}
         told = (f"{what} at {n} of {drawn} draws" for what, n in counts.items() if n)
         got = " and ".join(told)
         remedy = (

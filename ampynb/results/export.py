@@ -11,6 +11,7 @@ import jax
 import numpy as np
 import xarray as xr
 
+from ampynb.algorithms.tempered import EVERY_TEMPERATURE
 from ampynb.analysis.joint import fits_in
 from ampynb.results.inference_data import container_from
 
@@ -56,7 +57,7 @@ def inference_data(result: Result) -> Any:
     return container_from(
         groups | data,
         dims={
-            row.name: [f"{row.name}_dim_{i}" for i in range(len(row.shape))]
+            row.name: _further_axes(row.name, len(row.shape))
             for row in rows
             if row.shape
         },
@@ -71,33 +72,64 @@ def inference_data(result: Result) -> Any:
 
 
 def _further_groups(result: Result) -> dict[str, xr.Dataset]:
-    """Return what ArviZ has no group for: weighted draws, numbers of whole steps."""
+    """Return what ArviZ has no group for.
+
+    Weighted draws, those of every temperature, and numbers of whole steps.
+    """
     groups, weighted = {}, dict(result.outcome.weighted)
     if weighted:
         position = weighted.pop("position")
         groups["weighted_posterior"] = xr.Dataset(
-            {
-                row.name: _with_axes(
-                    row.name, position[:, row.span].reshape(-1, *row.shape), "sample"
-                )
-                for row in result.table.rows
-                if row.kind == "free"
-            }
+            _with_axes(result.table, position, "sample")
             | {name: ("sample", values) for name, values in weighted.items()}
         )
-    if result.step_stats:
+    if result.outcome.tempered:
+        groups["tempered_posterior"] = _tempered_posterior(result)
+    numbers = {
+        name: np.asarray(values)
+        for name, values in result.step_stats.items()
+        if name not in EVERY_TEMPERATURE.values()
+    }
+    if numbers:
         groups["step_stats"] = xr.Dataset(
             {
-                name: _with_axes(name, np.asarray(values), "draw")
-                for name, values in result.step_stats.items()
+                name: (["draw", *_further_axes(name, values.ndim - 1)], values)
+                for name, values in numbers.items()
             }
         )
     return groups
 
 
-def _with_axes(name: str, values: np.ndarray, first: str) -> tuple[list, np.ndarray]:
-    further = [f"{name}_dim_{i}" for i in range(values.ndim - 1)]
-    return [first, *further], values
+def _tempered_posterior(result: Result) -> xr.Dataset:
+    """Return the draws of every temperature, (temperature, chain, draw, ...)."""
+    arrays = dict(result.outcome.tempered)
+    beta = arrays.pop("beta")
+    by_chain = {name: np.moveaxis(values, 0, 2) for name, values in arrays.items()}
+    position = by_chain.pop("position")
+    axes = ["temperature", "chain", "draw"]
+    with np.errstate(divide="ignore"):  # the prior's is infinite
+        coordinates = {"temperature": 1 / beta, "beta": ("temperature", beta)}
+    return xr.Dataset(
+        _with_axes(result.table, position, *axes)
+        | {name: (axes, values) for name, values in by_chain.items()},
+        coords=coordinates,
+    )
+
+
+def _with_axes(table: Any, position: np.ndarray, *axes: str) -> dict[str, tuple]:
+    """Return the free parameters of (..., ndim) positions, with names of all axes."""
+    return {
+        row.name: (
+            [*axes, *_further_axes(row.name, len(row.shape))],
+            position[..., row.span].reshape(*position.shape[:-1], *row.shape),
+        )
+        for row in table.rows
+        if row.kind == "free"
+    }
+
+
+def _further_axes(name: str, n: int) -> list[str]:
+    return [f"{name}_dim_{i}" for i in range(n)]
 
 
 def _variables(model: Any, position: np.ndarray) -> dict[str, np.ndarray]:

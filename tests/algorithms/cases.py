@@ -75,6 +75,11 @@ CASES = (
         8_000,
     ),
     Case("mixture", anb.Ensemble(nwalkers=13, moves=MIXTURE), 8_000),
+    Case(
+        "tempered",
+        anb.Tempered(nwalkers=13, ntemps=4, keep_temperatures=True),
+        4_000,
+    ),
     Case("nuts", anb.NUTS(nwalkers=4), 2_500),
     Case("hmc", anb.HMC(nwalkers=4), 2_500),
     Case("emcee", EmceeEnsemble(nwalkers=16), 4_000, use_jax=False),
@@ -123,7 +128,7 @@ def chunks(
 def chain(
     algorithm: Algorithm, posterior: anb.Posterior, n: int, seed: int = 0
 ) -> dict[str, np.ndarray]:
-    """Return positions and stats of all steps, warm-up included, by name."""
+    """Return positions and all stats of all steps, warm-up included, by name."""
     parts = [_arrays(draws) for _, draws in chunks(algorithm, posterior, n, seed)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
@@ -149,4 +154,5 @@ def sampled(draws: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def _arrays(draws: Draws) -> dict[str, np.ndarray]:
     assert draws.phase in (WARMUP, SAMPLING)
     phase = np.full(len(draws.position), draws.phase)
-    return {"position": draws.position, "phase": phase, **draws.stats}
+    numbers = {**draws.stats, **draws.step_stats}
+    return {"position": draws.position, "phase": phase, **numbers}
