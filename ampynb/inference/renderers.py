@@ -25,7 +25,14 @@ from ampynb.inference.run import Renderer, Run
 if TYPE_CHECKING:
     from ampynb.widgets.monitor import RunMonitor
 
-__all__ = ["EVENT_LOG", "JsonLines", "Lines", "ProgressBar", "number_text", "renderers_for"]
+__all__ = [
+    "EVENT_LOG",
+    "JsonLines",
+    "Lines",
+    "ProgressBar",
+    "number_text",
+    "renderers_for",
+]
 
 EVENT_LOG = "AMPYNB_EVENT_LOG"
 CHOICES = ("auto", "widget", "terminal", "json", "none")
