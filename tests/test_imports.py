@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ["matplotlib", "ipywidgets", "arviz", "emcee", "IPython", "numpyro", "corner"]
+HEAVY = [
+    *("matplotlib", "ipywidgets", "arviz", "emcee", "IPython", "numpyro", "corner"),
+    *("blackjax", "dynesty"),
+]
 OURS = ("JAX_ENABLE_X64", "JAX_COMPILATION_CACHE_DIR", "XDG_CACHE_HOME")
 
 SETTINGS = """

@@ -22,6 +22,8 @@ LAYERS = (
 LEAVES = ("datasets", "forward_models")  # they import nothing of the others
 OUTSIDE = {
     "arviz": ("results/inference_data.py",),
+    "blackjax": ("algorithms/nested.py",),
+    "dynesty": ("algorithms/external_nested.py",),
     "emcee": ("algorithms/external.py",),
     "corner": ("plots/corner.py",),
     "anywidget": ("widgets/",),

@@ -37,7 +37,7 @@ from ampynb.analysis.posterior import Posterior
 
 __all__ = ["Nested"]
 
-FEWEST_SLICES = 5
+FEWEST_SLICES = 10
 INTERVAL = 3.0  # of a slice, in lengths of its direction, which are 2 sd
 MOST_SHRINKAGE = 100
 
@@ -88,7 +88,7 @@ class Nested(Algorithm):
         Share of the live points that a step replaces.
     slice_steps : int, optional
         Slice-sampling steps from a live point to a new one; by default twice the
-        number of free parameters, and 5 at least. Raise it where runs disagree.
+        number of free parameters, and 10 at least. Raise it where runs disagree.
     dlogz : float
         The run ends when the live points would raise the log evidence by less.
     """
@@ -214,7 +214,9 @@ def _point(
 @functools.partial(jax.jit, static_argnames=("algorithm",))
 def _init(posterior: Posterior, key: jax.Array, algorithm: Nested) -> NestedState:
     key, key_points = jax.random.split(key)
-    u = jax.random.uniform(key_points, (algorithm.nwalkers, posterior.model.ndim))
+    shape = algorithm.nwalkers, posterior.model.ndim
+    # Drawn flat: XLA takes five times as long to compile it in some shapes.
+    u = jax.random.uniform(key_points, (shape[0] * shape[1],)).reshape(shape)
     live: Any = nss.init(
         u,
         jax.vmap(functools.partial(_point, posterior)),

@@ -15,7 +15,7 @@ from scipy.special import logsumexp
 from ampynb.algorithms.algorithm import SAMPLING, Draws, Estimate, Outcome
 from ampynb.algorithms.nested_evidence import counts_at_death
 
-__all__ = ["effective_size", "live_draws", "nested_outcome"]
+__all__ = ["effective_size", "equal_weights", "live_draws", "nested_outcome"]
 
 REALISATIONS = 200  # of the prior volumes, for the error of the evidence
 
@@ -48,7 +48,7 @@ def nested_outcome(draws: Draws, live: Draws | None, dlogz: float) -> Outcome:
     log_weight = log_likelihood + _log_shells(log_volume)
     log_weight = log_weight - logsumexp(log_weight)
     alive = np.arange(len(counts)) >= draws.stats["log_likelihood"].size
-    chosen = _equal_weights(np.exp(log_weight), random)
+    chosen = equal_weights(np.exp(log_weight), random)
     return Outcome(
         position[chosen][:, None],
         {name: values[chosen][:, None] for name, values in stats.items()},
@@ -113,7 +113,7 @@ def _log_evidence(
     return Estimate(float(found.mean()), float(found.std(ddof=1)))
 
 
-def _equal_weights(weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def equal_weights(weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Return the points of a sample of equal weight, in random order.
 
     As many as the weighted points are worth (Kish 1965). The expected number of each

@@ -27,15 +27,16 @@ MIXTURE = ((anb.Stretch(), 0.3), (anb.DifferentialEvolution(), 0.7))
 class Case:
     """An algorithm, and what is known of its chain.
 
-    ``steps_for_moments`` give some thousand independent draws. An algorithm that knows
-    itself when it is done has none; it makes as many steps as it takes.
+    ``steps_for_moments`` give some thousand independent draws; with an algorithm that
+    knows itself when it is done, ``walkers_for_moments`` do.
     """
 
     name: str
     algorithm: Algorithm
-    steps_for_moments: int | None = None
+    steps_for_moments: int = 0
     use_jax: bool = True
     samples_posterior: bool = True
+    walkers_for_moments: int = 0
 
     def problem(self) -> Problem:
         """Return the line; an algorithm that samples no posterior has its own law."""
@@ -46,7 +47,7 @@ class Case:
 
     @property
     def ends_itself(self) -> bool:
-        return self.steps_for_moments is None
+        return self.walkers_for_moments > 0
 
     @property
     def points_per_step(self) -> int:
@@ -62,9 +63,10 @@ class Case:
 
     def enough(self, longer: int = 1) -> Algorithm:
         """Return an algorithm that gives some thousand independent draws."""
-        if self.steps_for_moments is not None:
-            return self.with_steps(longer * self.steps_for_moments)
-        return replace(self.algorithm, nwalkers=longer * self.algorithm.nwalkers)
+        if self.ends_itself:
+            walkers = longer * self.walkers_for_moments
+            return replace(self.algorithm, nwalkers=walkers, iterations=None)
+        return self.with_steps(longer * self.steps_for_moments)
 
 
 CASES = (
@@ -89,8 +91,17 @@ CASES = (
         4_000,
         use_jax=False,
     ),
-    Case("nested", anb.Nested(nwalkers=300, share_replaced=0.04)),
-    Case("dynesty", DynestyNested(nwalkers=300, share_replaced=0.04), use_jax=False),
+    Case(
+        "nested",
+        anb.Nested(nwalkers=300, share_replaced=0.04),
+        walkers_for_moments=300,
+    ),
+    Case(
+        "dynesty",
+        DynestyNested(nwalkers=50, share_replaced=0.04),
+        use_jax=False,
+        walkers_for_moments=300,
+    ),
     Case("scripted", Scripted(nwalkers=4), 2_500, samples_posterior=False),
 )
 
