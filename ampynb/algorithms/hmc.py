@@ -19,6 +19,7 @@ from numpyro.infer.hmc_util import HMCAdaptState
 from ampynb.algorithms.algorithm import Algorithm, Draws, Outcome, Start, Status
 from ampynb.algorithms.chunk import draws_from, repeat, traced_template
 from ampynb.analysis.posterior import Posterior
+from ampynb.distributed.devices import across_devices
 
 __all__ = ["HMC", "NUTS", "Hamiltonian"]
 
@@ -269,16 +270,19 @@ def _init(
 def _advance(
     posterior: Posterior, state: HMCState, n: ArrayLike, algorithm: Hamiltonian
 ) -> tuple[HMCState, dict[str, jax.Array]]:
-    ndim = state.z.shape[-1]
-    init, one_step = _kernel(posterior, algorithm, ndim)
-    # numpyro's sample() reads its settings from the last init() of the same kernel.
-    jax.eval_shape(init, state.z[0], rng_key=state.rng_key[0])
+    def chunk(posterior: Posterior, state: HMCState, n: ArrayLike) -> tuple:
+        init, one_step = _kernel(posterior, algorithm, state.z.shape[-1])
+        # numpyro's sample() reads its settings from the last init() of the same kernel.
+        jax.eval_shape(init, state.z[0], rng_key=state.rng_key[0])
 
-    def step(state: HMCState) -> tuple[HMCState, dict[str, jax.Array]]:
-        state = jax.vmap(one_step, in_axes=(_AXES,), out_axes=_AXES)(state)
-        return state, jax.vmap(_record, in_axes=(None, _AXES))(posterior, state)
+        def step(state: HMCState) -> tuple[HMCState, dict[str, jax.Array]]:
+            state = jax.vmap(one_step, in_axes=(_AXES,), out_axes=_AXES)(state)
+            return state, jax.vmap(_record, in_axes=(None, _AXES))(posterior, state)
 
-    return repeat(step, state, n)
+        return repeat(step, state, n)
+
+    axes = {"in_axes": (None, _AXES, None), "out_axes": (_AXES, 1)}
+    return across_devices(chunk, **axes)(posterior, state, n)
 
 
 def _record(posterior: Posterior, state: Any) -> dict[str, jax.Array]:

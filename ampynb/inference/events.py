@@ -35,6 +35,7 @@ class Started(Event):
     burn: int
     iterations: int | None
     seed: int
+    devices: int = 1
 
     @property
     def total(self) -> int | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from tqdm import tqdm
 
+from ampynb.distributed.hosts import is_first
 from ampynb.inference.events import (
     Advanced,
     Event,
@@ -25,7 +26,14 @@ from ampynb.inference.run import Renderer, Run
 if TYPE_CHECKING:
     from ampynb.widgets.monitor import RunMonitor
 
-__all__ = ["EVENT_LOG", "JsonLines", "Lines", "ProgressBar", "renderers_for"]
+__all__ = [
+    "EVENT_LOG",
+    "JsonLines",
+    "Lines",
+    "ProgressBar",
+    "check_progress",
+    "renderers_for",
+]
 
 EVENT_LOG = "AMPYNB_EVENT_LOG"
 CHOICES = ("auto", "widget", "terminal", "json", "none")
@@ -117,8 +125,19 @@ def monitor_of(run: Run) -> RunMonitor:
     return RunMonitor(run)
 
 
+def check_progress(progress: str | bool | Renderer) -> None:
+    """Raise `ValueError` for what `renderers_for` does not take."""
+    if isinstance(progress, bool) or callable(getattr(progress, "show", None)):
+        return
+    if not isinstance(progress, str) or progress not in CHOICES:
+        raise ValueError(
+            f"expected progress among {', '.join(map(repr, CHOICES))}, or an object "
+            f"with a show(event) method; got {progress!r}; use 'auto'"
+        )
+
+
 def renderers_for(progress: str | bool | Renderer, run: Run) -> list[Renderer]:
-    """Return who shows a run.
+    """Return who shows a run; of several processes, the first alone does.
 
     Parameters
     ----------
@@ -127,17 +146,15 @@ def renderers_for(progress: str | bool | Renderer, run: Run) -> list[Renderer]:
         seconds elsewhere. The file named by the variable ``AMPYNB_EVENT_LOG`` gets
         every event besides, as JSON lines.
     """
+    check_progress(progress)
+    if not is_first():
+        return []
     log = os.environ.get(EVENT_LOG)
     logged: list[Renderer] = [JsonLines(Path(log))] if log else []
     if isinstance(progress, bool):
         progress = "auto" if progress else "none"
-    if not isinstance(progress, str) and callable(getattr(progress, "show", None)):
+    if not isinstance(progress, str):
         return [progress, *logged]
-    if not isinstance(progress, str) or progress not in CHOICES:
-        raise ValueError(
-            f"expected progress among {', '.join(map(repr, CHOICES))}, or an object "
-            f"with a show(event) method; got {progress!r}; use 'auto'"
-        )
     if progress == "auto":
         progress = "widget" if in_notebook() else "terminal"
     if progress == "widget":

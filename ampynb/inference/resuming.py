@@ -13,6 +13,7 @@ from ampynb.algorithms.algorithm import SAMPLING, WARMUP
 from ampynb.algorithms.codec import decode_state
 from ampynb.algorithms.registry import describe_algorithm
 from ampynb.algorithms.start import log_likelihoods
+from ampynb.distributed.hosts import agreed, is_first
 from ampynb.inference.fingerprint import differences, fingerprint
 from ampynb.inference.loop import Plan
 from ampynb.inference.recorder import Recorder
@@ -67,16 +68,19 @@ def begin(
     path = Path(request.path).expanduser()
     resume = request.resume
     if resume == "auto":
-        resume = (path / MANIFEST).exists()
+        resume = bool(agreed((path / MANIFEST).exists()))
     about = _about(plan)
     if resume:
         folder = Folder.open(path)
         beginning = _resumed(plan, folder)
         folder.about = about
-    else:
+    elif is_first():
         folder, beginning = Folder.create(path, about), Beginning()
-    folder.hold()
-    beginning.recorder = Recorder(folder, plan.algorithm, beginning.history)
+    else:
+        return Beginning()
+    if is_first():
+        folder.hold()
+        beginning.recorder = Recorder(folder, plan.algorithm, beginning.history)
     return beginning
 
 
