@@ -16,6 +16,7 @@ from jax.typing import ArrayLike
 from ampynb.algorithms.algorithm import Algorithm, Draws, Outcome, Start, Status
 from ampynb.algorithms.chunk import draws_from, repeat, traced_template
 from ampynb.analysis.posterior import Posterior
+from ampynb.distributed.devices import log_densities
 
 __all__ = [
     "DifferentialEvolution",
@@ -235,7 +236,7 @@ def check_walkers(nwalkers: int, ndim: int) -> None:
 
 @jax.jit
 def _init(posterior: Posterior, key: jax.Array, position: jax.Array) -> EnsembleState:
-    log_prior, log_likelihood = jax.vmap(posterior.log_densities)(position)
+    log_prior, log_likelihood = log_densities(posterior, position)
     accepted = jnp.zeros(position.shape[0], int)
     step = jnp.zeros((), int)
     return EnsembleState(key, step, position, log_prior, log_likelihood, accepted)
@@ -330,7 +331,7 @@ def move_half(
         weights = jnp.array([weight for _, weight in moves])
         choice = jax.random.choice(key_choice, len(moves), p=weights)
         proposal, log_factor = lax.switch(choice, proposals, *arguments)
-    log_prior, log_likelihood = jax.vmap(posterior.log_densities)(proposal)
+    log_prior, log_likelihood = log_densities(posterior, proposal)
     before = density(active.log_prior, active.log_likelihood)
     log_ratio = log_factor + density(log_prior, log_likelihood) - before
     uniform = jax.random.uniform(key_accept, log_ratio.shape, log_ratio.dtype)

@@ -162,8 +162,14 @@ def _log_densities(
     log_prior = np.asarray(log_priors(posterior.model, vectors))
     inside = np.flatnonzero(np.isfinite(log_prior))
     log_likelihood = np.full(len(vectors), -np.inf)
-    values = mapped(posterior.log_likelihood, [vectors[i] for i in inside])
-    log_likelihood[inside] = list(values)
+    values = list(mapped(posterior.log_likelihood, [vectors[i] for i in inside]))
+    if np.asarray(values).dtype == object:
+        raise TypeError(
+            "expected numbers from the map of the pool; got "
+            f"{type(values[0]).__qualname__}; give a pool whose map returns values, as "
+            "those of multiprocessing; a client of dask goes with executor='dask'"
+        )
+    log_likelihood[inside] = values
     return np.stack([log_prior + log_likelihood, log_likelihood], axis=1)
 
 

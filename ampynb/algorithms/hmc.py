@@ -19,6 +19,7 @@ from numpyro.infer.hmc_util import HMCAdaptState
 from ampynb.algorithms.algorithm import Algorithm, Draws, Outcome, Start, Status
 from ampynb.algorithms.chunk import draws_from, repeat, traced_template
 from ampynb.analysis.posterior import Posterior
+from ampynb.distributed.devices import across_devices
 
 __all__ = ["HMC", "NUTS", "Hamiltonian"]
 
@@ -279,7 +280,11 @@ def _init(
 def _advance(
     posterior: Posterior, state: HMCState, n: ArrayLike, algorithm: Hamiltonian
 ) -> tuple[HMCState, dict[str, jax.Array]]:
-    return repeat(functools.partial(algorithm.step, posterior), state, n)
+    def chunk(posterior: Posterior, state: HMCState, n: ArrayLike) -> tuple:
+        return repeat(functools.partial(algorithm.step, posterior), state, n)
+
+    axes = {"in_axes": (None, _AXES, None), "out_axes": (_AXES, 1)}
+    return across_devices(chunk, **axes)(posterior, state, n)
 
 
 def _record(posterior: Posterior, state: Any) -> dict[str, jax.Array]:

@@ -1,117 +1,145 @@
-"""Processes that compute NumPy likelihoods."""
+"""Where NumPy likelihoods are computed: pools of workers, ours and users' own."""
 
 from __future__ import annotations
 
-import multiprocessing
-import pickle
-import sys
+import numbers
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
-import numpy as np
-
 from ampynb.analysis.posterior import Posterior
+from ampynb.distributed.executors import EXECUTORS, Workers
 
-__all__ = ["LikelihoodPool", "closing_pool", "open_pool"]
+__all__ = ["WorkerPool", "ending", "get_pool_context", "open_pool"]
 
 Yielded = TypeVar("Yielded")
 Sent = TypeVar("Sent")
 
-_held: list[Posterior] = []
 
-
-class LikelihoodPool:
-    """Worker processes that hold the posterior from their start.
-
-    They are spawned and not forked: a fork of a process with JAX's threads may hang.
+class WorkerPool:
+    """Workers that hold the function that they compute, which is sent to them once.
 
     Parameters
     ----------
-    workers : int
-    posterior : Posterior
-        Sent to each worker once.
+    workers : int or dask Client
+    executor : str
     """
 
-    def __init__(self, workers: int, posterior: Posterior):
-        self._workers = workers
-        self._executor = ProcessPoolExecutor(
-            workers,
-            multiprocessing.get_context("spawn"),
-            initializer=_hold,
-            initargs=(posterior,),
-        )
+    def __init__(self, workers: Any, executor: str):
+        self._number, self._executor = workers, executor
+        self._function: Callable | None = None
+        self._workers: Workers | None = None
 
-    def map(self, function: Callable, vectors: Iterable[np.ndarray]) -> Iterator[float]:
-        """Return the log likelihoods of the posterior that the workers hold.
+    def hold(self, function: Callable) -> None:
+        """Start the workers, with this function as it is now."""
+        self.close()
+        self._workers = EXECUTORS[self._executor](self._number, function)
+        self._function = function
 
-        ``function`` is not sent: it is that posterior's own.
-        """
-        vectors = list(vectors)
-        share = -(-len(vectors) // self._workers)
-        return self._executor.map(_log_likelihood, vectors, chunksize=max(share, 1))
+    def map(self, function: Callable, arguments: Iterable[Any]) -> list:
+        """Return what the function gives for each argument, in order."""
+        if self._workers is None or function != self._function:
+            self.hold(function)
+        assert self._workers is not None
+        return self._workers.map(list(arguments))
 
     def close(self) -> None:
         """End the workers."""
-        self._executor.shutdown(cancel_futures=True)
+        if self._workers is not None:
+            self._workers.close()
+            self._workers = None
+
+    def __repr__(self) -> str:
+        state = "idle" if self._workers is None else "running"
+        return f"WorkerPool({self._number}, executor={self._executor!r}; {state})"
 
 
-def _hold(posterior: Posterior) -> None:
-    _held.append(posterior)
+@contextmanager
+def get_pool_context(
+    workers: Any = None, executor: str = "process"
+) -> Iterator[Any | None]:
+    """Give workers to several runs, or to an outside sampler, and end them after.
+
+    The value is None where there are no workers to start, and else a pool whose ``map``
+    sends a function to the workers once and not at each call. One run at a time.
+
+    Parameters
+    ----------
+    workers : int, optional
+        How many; None and 1 are this process alone.
+    executor : str
+        ``"process"``, ``"thread"``, ``"mpi"`` or ``"dask"``; see `InferenceEngine.run`.
+
+    Examples
+    --------
+    ::
+
+        with get_pool_context(workers=4) as pool:
+            engine.run(nwalkers=32, iterations=1000, workers=pool)
+    """
+    pool = _pool_from(workers, executor)
+    try:
+        yield pool
+    finally:
+        if isinstance(pool, WorkerPool):
+            pool.close()
 
 
-def _log_likelihood(vector: np.ndarray) -> float:
-    return float(_held[0].log_likelihood(vector))
-
-
-def open_pool(workers: Any, posterior: Posterior) -> Any:
-    """Return the pool that a user asked for, or None for none.
+@contextmanager
+def open_pool(
+    workers: Any, executor: str, posterior: Posterior
+) -> Iterator[Any | None]:
+    """Give a run the pool that a user asked for, or None, and end it if it is ours.
 
     Raises
     ------
     ValueError
         Where workers cannot help, or cannot be given the analysis.
     """
-    if workers is None or workers == 1:
-        return None
-    if posterior.analysis.use_jax:
+    pool = _pool_from(workers, executor)
+    if workers is None and executor != "process":
+        raise ValueError(
+            f"expected workers with executor={executor!r}; got none; say how many, as "
+            "workers=2, or leave executor out"
+        )
+    if pool is not None and posterior.analysis.use_jax:
         raise ValueError(
             "expected workers=None with a JAX analysis, whose walkers are computed "
-            f"together in one program; got workers={workers!r}; leave it out"
+            f"together in one program; got workers={workers!r}; leave it out; devices "
+            "are shared without it"
         )
-    if hasattr(workers, "map"):
-        return workers
-    kind = type(posterior.analysis)
-    interactive = not hasattr(sys.modules["__main__"], "__file__")
-    if (kind.__module__ == "__main__" and interactive) or not _can_be_sent(posterior):
-        raise ValueError(
-            "expected an analysis that other processes can import; got "
-            f"{kind.__qualname__}, defined in the notebook or in a function; put the "
-            "class into a module, or pass workers=concurrent.futures."
-            "ThreadPoolExecutor(n)"
-        )
-    if not isinstance(workers, int) or workers < 1:
-        raise ValueError(
-            f"expected workers as a number of processes or a pool with map; got "
-            f"{workers!r}; give for instance workers=2"
-        )
-    return LikelihoodPool(workers, posterior)
-
-
-def _can_be_sent(posterior: Posterior) -> bool:
+    if isinstance(pool, WorkerPool):
+        pool.hold(posterior.log_likelihood)
     try:
-        pickle.dumps(posterior)
-    except (pickle.PicklingError, AttributeError, TypeError):
-        return False
-    return True
-
-
-def closing_pool(
-    loop: Generator[Yielded, Sent, None], pool: Any
-) -> Generator[Yielded, Sent, None]:
-    """Run a loop and end the pool after it, if the pool is ours."""
-    try:
-        yield from loop
+        yield pool
     finally:
-        if isinstance(pool, LikelihoodPool):
+        if isinstance(pool, WorkerPool) and pool is not workers:
             pool.close()
+
+
+def _pool_from(workers: Any, executor: str) -> Any | None:
+    if executor not in EXECUTORS:
+        raise ValueError(
+            f"expected executor among {', '.join(map(repr, EXECUTORS))}; got "
+            f"{executor!r}; 'process' is usual"
+        )
+    is_cluster = executor == "dask" and hasattr(workers, "scatter")
+    if workers is None or (hasattr(workers, "map") and not is_cluster):
+        return workers
+    is_count = isinstance(workers, numbers.Integral) and not isinstance(workers, bool)
+    if not is_cluster and not (is_count and workers >= 1):
+        raise ValueError(
+            f"expected workers as a whole number or a pool with map; got {workers!r}; "
+            "give for instance workers=2"
+        )
+    # With MPI the rank that runs the script computes nothing itself.
+    alone = not is_cluster and workers == 1 and executor != "mpi"
+    return None if alone else WorkerPool(workers, executor)
+
+
+def ending(
+    loop: Generator[Yielded, Sent, None], resources: ExitStack
+) -> Generator[Yielded, Sent, None]:
+    """Run a loop, and close what it needs after it."""
+    with resources:
+        yield from loop

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from contextlib import ExitStack
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,16 @@ from ampynb.algorithms.start import start_or_draw
 from ampynb.analysis.analysis import Analysis
 from ampynb.analysis.check import check_likelihood
 from ampynb.analysis.posterior import Posterior
-from ampynb.distributed.pool import closing_pool, open_pool
-from ampynb.inference.loop import Plan, sampling
+from ampynb.distributed.devices import mesh_for
+from ampynb.distributed.hosts import check_same, clock, led_by_first, together
+from ampynb.distributed.pool import ending, get_pool_context, open_pool
+from ampynb.inference.callbacks import (
+    log_likelihood_model,
+    log_posterior_model,
+    log_prior_model,
+)
+from ampynb.inference.fingerprint import fingerprint
+from ampynb.inference.loop import Command, Plan, sampling
 from ampynb.inference.renderers import check_progress, in_notebook, renderers_for
 from ampynb.inference.request import Request
 from ampynb.inference.resuming import Beginning, begin
@@ -31,6 +40,7 @@ from ampynb.results.result import Result
 
 __all__ = [
     "InferenceEngine",
+    "get_pool_context",
     "log_likelihood_model",
     "log_posterior_model",
     "log_prior_model",
@@ -108,6 +118,7 @@ class InferenceEngine:
         path: str | Path | None = None,
         until: StoppingRule | None = None,
         executor: str = "process",
+        devices: int | None = None,
         progress: Any = "auto",
     ) -> Result:
         """Sample, and return the result when it is done.
@@ -129,7 +140,7 @@ class InferenceEngine:
             configured one: ``NUTS(dense_mass=True)``.
         workers : int or pool with ``map``, optional
             Where NumPy likelihoods are computed: so many processes, threads, ranks or
-            tasks, or a pool of your own.
+            tasks, or a pool of your own, which stays open.
         ntemps : int, optional
             Temperatures of ``"tempered"``.
         sampler_kw : dict, optional
@@ -147,7 +158,16 @@ class InferenceEngine:
         until : StoppingRule, optional
             Ends the run early: ``ess(400) | seconds(600)``.
         executor : str
-            What ``workers`` are: ``"process"``, ``"thread"``, ``"mpi"`` or ``"dask"``.
+            What ``workers`` are. ``"process"`` and ``"thread"`` are of this machine;
+            processes import the analysis' class from its module. ``"mpi"`` are the
+            other ranks of ``mpirun -n 3 python script.py``: they run the script as
+            far as this call, and compute for the first rank from there on.
+            ``"dask"`` are processes of this machine, or ``workers=client`` those of
+            a cluster.
+        devices : int, optional
+            JAX devices that share chains or walkers. By default all that JAX has, of
+            all processes that `jax.distributed` connects; only an ensemble stays on
+            one processor, as its walkers meet twice at each step.
         progress : str
             ``"auto"``, ``"widget"``, ``"terminal"``, ``"json"`` or ``"none"``.
 
@@ -162,10 +182,9 @@ class InferenceEngine:
         """
         request = Request(
             nwalkers, iterations, burn, sampler, workers, ntemps, sampler_kw, run_kw,
-            resume, start, path, until, executor,
+            resume, start, path, until, executor, devices,
         )  # fmt: skip
-        check_progress(progress)
-        run = self._prepare(request)
+        run = self._prepare(request, progress)
         if progress in ("auto", True, "widget") and in_notebook():
             return run.drive_in_thread(renderers_for(progress, run)).wait()
         return run.drive_here(renderers_for(progress, run))
@@ -186,6 +205,7 @@ class InferenceEngine:
         path: str | Path | None = None,
         until: StoppingRule | None = None,
         executor: str = "process",
+        devices: int | None = None,
         progress: Any = "auto",
     ) -> Run:
         """Begin to sample in a worker thread, and return the `Run` at once.
@@ -194,33 +214,39 @@ class InferenceEngine:
         """
         request = Request(
             nwalkers, iterations, burn, sampler, workers, ntemps, sampler_kw, run_kw,
-            resume, start, path, until, executor,
+            resume, start, path, until, executor, devices,
         )  # fmt: skip
-        check_progress(progress)
-        run = self._prepare(request)
+        run = self._prepare(request, progress)
         return run.drive_in_thread(renderers_for(progress, run))
 
-    def _prepare(self, request: Request) -> Run:
+    def _prepare(self, request: Request, progress: Any) -> Run:
         """Check all that can be checked before sampling, and make the run."""
         posterior, seed = self.posterior, self.seed
+        check_progress(progress)
         algorithm = request.algorithm(posterior)
         check_likelihood(posterior)
         algorithm.check(posterior)
         begin_at = start_from(request.start, self.model, algorithm.nwalkers, seed)
-        plan = Plan(
-            posterior, algorithm, seed, begin_at, request.until, request.thin_by
-        )
-        beginning = begin(plan, request, self._former(request))
-        try:
-            pool = open_pool(request.workers, posterior)
-        except BaseException:
-            beginning.abandon()
-            raise
-        if pool is not None:
-            algorithm = algorithm_from(algorithm, posterior, {"pool": pool})
-            plan = dataclasses.replace(plan, algorithm=algorithm)
+        mesh = mesh_for(request.devices, posterior, algorithm.independent_chains)
+        with ExitStack() as opened:
+            pool = opened.enter_context(open_pool(*request.pool(algorithm), posterior))
+            options = {} if pool is None else {"pool": pool}
+            computed = algorithm_from(algorithm, posterior, options)
+            plan = Plan(
+                posterior,
+                computed,
+                seed,
+                begin_at,
+                request.until,
+                request.thin_by,
+                mesh,
+            )
+            check_same(lambda: {**fingerprint(plan), "length": request.length})
+            with together():
+                beginning = begin(plan, request, self._former(request))
+            resources = opened.pop_all()
         history = beginning.history
-        loop = sampling(plan, history, beginning.seconds)
+        loop = sampling(plan, history, beginning.seconds, clock)
 
         def make_result(seconds: float, reason: str, message: str) -> Result:
             return Result(
@@ -231,12 +257,13 @@ class InferenceEngine:
                 seconds=seconds,
                 reason=reason,
                 message=message,
+                devices=plan.devices,
             )
 
         run = Run(
             posterior,
             algorithm,
-            closing_pool(loop, pool),
+            ending(led_by_first(loop, Command.STOP), resources),
             history,
             make_result,
             beginning.recorder,
@@ -361,33 +388,3 @@ class InferenceEngine:
     def _repr_html_(self) -> str:
         head = escape(f"InferenceEngine of {self.analysis!r}, seed {self.seed}")
         return f"<div>{head}</div>{self.model._repr_html_()}"
-
-
-def log_prior_model(theta: Any, params: Model) -> Any:
-    """Return the log prior density of a vector, -inf outside its support.
-
-    Parameters
-    ----------
-    theta : array, (ndim,) [model units]
-    params : Model
-    """
-    return Model.of(params).log_prior(theta)
-
-
-def log_likelihood_model(theta: Any, engine: Analysis, param_view: Model) -> Any:
-    """Return the log likelihood of a vector, -inf where it is not finite.
-
-    Parameters
-    ----------
-    theta : array, (ndim,) [model units]
-    engine : Analysis
-        What computes the likelihood.
-    param_view : Model
-        What makes an instance of the vector.
-    """
-    return Posterior(engine, param_view).log_likelihood(theta)
-
-
-def log_posterior_model(theta: Any, engine: Analysis, param_view: Model) -> Any:
-    """Return the log posterior density of a vector; see `log_likelihood_model`."""
-    return Posterior(engine, param_view).log_posterior(theta)

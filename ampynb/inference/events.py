@@ -49,6 +49,7 @@ class Started(Event):
     seed: int
     step: int = 0
     seconds: float = 0.0
+    devices: int = 1
 
     @property
     def total(self) -> int | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+from jax.sharding import Mesh
 
 from ampynb.algorithms.algorithm import (
     SAMPLING,
@@ -20,6 +21,7 @@ from ampynb.algorithms.algorithm import (
 )
 from ampynb.algorithms.start import start_or_draw
 from ampynb.analysis.posterior import Posterior
+from ampynb.distributed.devices import on_mesh, placed
 from ampynb.inference.events import Advanced, Event, Finished, PhaseChanged, Started
 from ampynb.inference.stopping import Measures, StoppingRule
 from ampynb.results.history import History
@@ -71,6 +73,8 @@ class Plan:
         Ends the run early.
     thin_by : int
         One in so many sampling steps is kept.
+    mesh : Mesh, optional
+        The devices that share the work.
     """
 
     posterior: Posterior
@@ -79,6 +83,12 @@ class Plan:
     start: Start | None = None
     until: StoppingRule | None = None
     thin_by: int = 1
+    mesh: Mesh | None = None
+
+    @property
+    def devices(self) -> int:
+        """Number of devices that share the work."""
+        return 1 if self.mesh is None else self.mesh.size
 
     def beginning(self) -> tuple[Start, jax.Array]:
         """Return where the walkers begin, and the random key of the first step."""
@@ -89,7 +99,13 @@ class Plan:
     def begin(self) -> Any:
         """Return the algorithm's state before its first step."""
         start, key = self.beginning()
-        return self.algorithm.init(self.posterior, key, start)
+        with on_mesh(self.mesh):
+            return self.algorithm.init(self.posterior, key, start)
+
+    def advance(self, state: Any, n: int) -> tuple[Any, Draws]:
+        """Make up to ``n`` steps."""
+        with on_mesh(self.mesh):
+            return self.algorithm.advance(self.posterior, state, n)
 
     def kept(self, draws: Draws, last_step: int) -> Draws:
         """Return the draws that are kept of a chunk that ends with a step."""
@@ -111,18 +127,19 @@ def sampling(
     whoever drives it decides when the next chunk is made. A history that has a state
     is continued; ``seconds`` is the time that it has taken so far.
     """
-    algorithm, posterior, until = plan.algorithm, plan.posterior, plan.until
+    algorithm, until = plan.algorithm, plan.until
     step = 0 if history.state is None else algorithm.status(history.state).step
     stopped = STOP is (
         yield Started(
             sampler=algorithm.name,
             nwalkers=algorithm.nwalkers,
-            ndim=posterior.model.ndim,
+            ndim=plan.posterior.model.ndim,
             burn=algorithm.burn,
             iterations=algorithm.iterations,
             seed=plan.seed,
             step=step,
             seconds=seconds,
+            devices=plan.devices,
         )
     )
     stopped = STOP is (yield PhaseChanged(COMPILING)) or stopped
@@ -130,7 +147,8 @@ def sampling(
         yield Finished(reason="stopped", step=step, seconds=seconds)
         return
     begun = clock()
-    state = plan.begin() if history.state is None else history.state
+    former = history.state
+    state = plan.begin() if former is None else placed(plan.mesh, former)
     status, phase, pace = algorithm.status(state), COMPILING, _Pace()
     rows = 1 if until is None else until.rows(algorithm.nwalkers)
     measures = Measures(history, algorithm, rows)
@@ -142,7 +160,7 @@ def sampling(
         if until is not None and status.phase == SAMPLING:
             look = algorithm.burn + measures.next_look() * plan.thin_by
             most = min(most, look - status.step)
-        state, draws = algorithm.advance(posterior, state, most)
+        state, draws = plan.advance(state, most)
         spent, before = clock() - begun, status.step
         status = algorithm.status(state)
         history.append(plan.kept(draws, status.step), state)

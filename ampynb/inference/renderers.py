@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -150,7 +149,7 @@ def check_progress(progress: Any) -> None:
 
 
 def renderers_for(progress: str | bool | Renderer, run: Run) -> list[Renderer]:
-    """Return who shows a run.
+    """Return who shows a run; of several processes, the first alone does.
 
     Parameters
     ----------
@@ -159,8 +158,6 @@ def renderers_for(progress: str | bool | Renderer, run: Run) -> list[Renderer]:
         seconds elsewhere. The file named by the variable ``AMPYNB_EVENT_LOG`` gets
         every event besides, as JSON lines.
     """
-    log = os.environ.get(EVENT_LOG)
-    logged: list[Renderer] = [JsonLines(Path(log))] if log else []
     check_progress(progress)
     if isinstance(progress, bool):
         progress = "auto" if progress else "none"

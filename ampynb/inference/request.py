@@ -40,6 +40,7 @@ class Request:
     path: str | Path | None = None
     until: StoppingRule | None = None
     executor: str = "process"
+    devices: int | None = None
 
     def __post_init__(self):
         if not isinstance(self.resume, bool) and self.resume != "auto":
@@ -75,6 +76,16 @@ class Request:
     def folder(self) -> Path | None:
         """The folder to save to, wherever the process moves meanwhile."""
         return None if self.path is None else Path(self.path).expanduser().absolute()
+
+    @property
+    def length(self) -> str:
+        """What tells how long the run is."""
+        return f"{self.iterations} until {self.until}, resume={self.resume}"
+
+    def pool(self, algorithm: Algorithm) -> tuple[Any, str]:
+        """Return where likelihoods are to be computed: workers, and what they are."""
+        pool = getattr(algorithm, "pool", None)
+        return pool if self.workers is None else self.workers, self.executor
 
     def algorithm(self, posterior: Posterior) -> Algorithm:
         """Return the algorithm that is asked for, configured and checked."""

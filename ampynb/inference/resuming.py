@@ -13,6 +13,7 @@ from ampynb.algorithms.algorithm import SAMPLING, WARMUP
 from ampynb.algorithms.codec import decode_state
 from ampynb.algorithms.registry import describe_algorithm
 from ampynb.algorithms.start import log_likelihoods
+from ampynb.distributed.hosts import agreed, is_first, together
 from ampynb.inference.fingerprint import Fingerprint, differences, fingerprint
 from ampynb.inference.folder_lock import FolderLock
 from ampynb.inference.loop import Plan
@@ -105,28 +106,34 @@ def _begin_in(path: Path, beginning: Beginning, plan: Plan, resume: bool | str) 
     """Continue the run of a folder, or begin one there."""
     if resume is True:
         Manifest.read(path)  # an error of its own where there is none
-    else:
+    elif is_first():
         with explained(path):
             path.mkdir(parents=True, exist_ok=True)
-    lock = FolderLock(path)
+    with together():
+        lock = FolderLock(path) if is_first() else None
     try:
         # What has no state has no draws either: it ended before its first commit.
-        if not ((path / MANIFEST).exists() and Manifest.read(path).has_state):
-            folder = Folder(path, _about(plan, beginning))
-            folder.begin()
-        elif resume:
-            folder = Folder.open(path)
-            _continue(folder, beginning, plan)
-            folder.about = _about(plan, beginning)
-        else:
+        there = bool(agreed((path / MANIFEST).exists()))
+        has_state = there and Manifest.read(path).has_state
+        if has_state and not resume:
             raise StoreError(
                 f"expected a path at which no run is yet; got {path}, which has one; "
                 "pass resume=True to continue it, or another path, or remove it"
             )
+        if has_state:
+            folder = Folder.open(path)
+            _continue(folder, beginning, plan)
+            folder.about = _about(plan, beginning)
+        else:
+            folder = Folder(path, _about(plan, beginning))
+            if lock is not None:
+                folder.begin()
     except BaseException:
-        lock.release()
+        if lock is not None:
+            lock.release()
         raise
-    beginning.recorder = Recorder(folder, lock, plan.algorithm, beginning.history)
+    if lock is not None:
+        beginning.recorder = Recorder(folder, lock, plan.algorithm, beginning.history)
 
 
 def _about(plan: Plan, beginning: Beginning) -> dict[str, Any]:

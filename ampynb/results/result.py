@@ -57,6 +57,8 @@ class Result:
         ``"running"`` for a look at a run that goes on.
     message : str
         What a stopping rule says of the run, or the error that ended it.
+    devices : int
+        How many of JAX's devices shared the work.
     history : History
         What was drawn, step by step.
     warmup : array, (n_draws, nwalkers, ndim) [model units]
@@ -76,10 +78,11 @@ class Result:
         message: str = "",
         table: Model | StoredTable | None = None,
         live: Draws | None = None,
+        devices: int = 1,
     ):
         self.algorithm, self.history = algorithm, history
         self.seed, self.seconds = seed, seconds
-        self.reason, self.message = reason, message
+        self.reason, self.message, self.devices = reason, message, devices
         self._posterior = posterior
         self.table: Any = posterior.model if posterior is not None else table
         nothing = np.zeros((0, algorithm.nwalkers, self.table.ndim))
@@ -342,6 +345,7 @@ class Result:
         return (
             f"{self.algorithm.name}, {self.reason}: {shape} draws of "
             f"{self.table.ndim} parameters in {self.seconds:.1f} s"
+            + (f" on {self.devices} devices" if self.devices > 1 else "")
         )
 
     def _remarks(self) -> list[str]:

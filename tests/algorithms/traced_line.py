@@ -1,6 +1,7 @@
 """A NumPy analysis that notes which process computed it, importable by all of them."""
 
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -30,13 +31,42 @@ class TracedLine(NumpyLine):
 
 
 class FailingElsewhere(TracedLine):
-    """A likelihood that fails in every process but its own."""
+    """A likelihood that fails in every process but its own, after some calls there."""
 
-    def __init__(self, log: Path):
+    def __init__(self, log: Path, after: int = 0):
         super().__init__(log)
-        self.home = os.getpid()
+        self.home, self.left = os.getpid(), after
 
     def log_likelihood_function(self, instance):
         if os.getpid() != self.home:
-            raise ArithmeticError("the user's own error")
+            self.left -= 1
+            if self.left < 0:
+                self.fail()
         return super().log_likelihood_function(instance)
+
+    def fail(self) -> None:
+        raise ArithmeticError("the user's own error")
+
+
+class UnsendableError(Exception):
+    """An error that cannot be made again from what it is pickled as."""
+
+    def __init__(self, first: str, second: str):
+        super().__init__(first + second)
+
+
+class FailingUnsendably(FailingElsewhere):
+    """A likelihood whose error cannot be sent."""
+
+    def fail(self) -> None:
+        raise UnsendableError("two", "words")
+
+
+class DyingOnce(FailingElsewhere):
+    """A likelihood that kills its process, once."""
+
+    def fail(self) -> None:
+        grave = self.log.with_suffix(".died")
+        if not grave.exists():
+            grave.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
