@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from tqdm import tqdm
 
+from ampynb.distributed.hosts import is_first
 from ampynb.inference.events import (
     Advanced,
     Event,
@@ -159,6 +161,10 @@ def renderers_for(progress: str | bool | Renderer, run: Run) -> list[Renderer]:
         every event besides, as JSON lines.
     """
     check_progress(progress)
+    if not is_first():
+        return []
+    log = os.environ.get(EVENT_LOG)
+    logged: list[Renderer] = [JsonLines(Path(log))] if log else []
     if isinstance(progress, bool):
         progress = "auto" if progress else "none"
     if not isinstance(progress, str):

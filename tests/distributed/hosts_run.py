@@ -15,7 +15,8 @@ import numpy as np
 import ampynb as anb
 from ampynb.distributed.hosts import is_first
 from ampynb.inference.events import Advanced, Event
-from ampynb.inference.store import Folder, StoreError
+from ampynb.inference.store import Folder
+from ampynb.inference.store_error import StoreError
 from tests.distributed.chains import whole_chain
 from tests.helpers import line_problem
 
