@@ -11,7 +11,9 @@ import jax
 import numpy as np
 
 from ampynb.algorithms.algorithm import Algorithm
+from ampynb.analysis.analysis import Analysis
 from ampynb.analysis.check import check_likelihood
+from ampynb.analysis.joint import analyses_in
 from ampynb.analysis.posterior import Posterior
 from ampynb.analysis.simulation import Simulation, simulate
 from ampynb.inference.engine import InferenceEngine
@@ -103,6 +105,7 @@ def calibrate(
     _check_counts(n, draws, algorithm)
     check_likelihood(posterior)
     algorithm.check(posterior)
+    _check_fits(posterior.analysis)
     key_fits, key = jax.random.split(jax.random.key(seed))
     simulations, left_out = _simulations(posterior, key, n)
     tested = Quantities(posterior, quantities or {})
@@ -116,6 +119,19 @@ def calibrate(
     else:
         calibration = run.drive_here(renderers)
     return calibration
+
+
+def _check_fits(analysis: Analysis) -> None:
+    """Raise where a likelihood has no data: true values are drawn without it."""
+    for name, member in analyses_in(analysis).items():
+        if not member.has_fit:
+            where = "" if member is analysis else f" of {name!r}"
+            raise TypeError(
+                f"expected {type(member).__qualname__}{where} to have fit_from(self, "
+                "instance), whose fit simulates data; got none; return for instance "
+                "ampynb.GaussianFit(data=..., noise=..., model=...) from it, or put a "
+                "factor without data into the priors"
+            )
 
 
 def _check_counts(n: int, draws: int, algorithm: Algorithm) -> None:

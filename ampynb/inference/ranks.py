@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ampynb.algorithms.algorithm import Algorithm, Outcome
+from ampynb.algorithms.nested_outcome import effective_size
 from ampynb.analysis.posterior import Posterior
 from ampynb.analysis.simulation import Simulation
 from ampynb.results.calibration import LOG_LIKELIHOOD
@@ -149,6 +150,4 @@ def _independent_draws(
         return values[..., 0].size / float(np.fmax.reduce(live_tau(values)))
     if not outcome.weighted:
         return float(values[..., 0].size)
-    # Kish 1965: of draws with weights.
-    weight = np.exp(outcome.weighted["log_weight"])
-    return float(np.sum(weight) ** 2 / np.sum(weight**2))
+    return effective_size(np.exp(outcome.weighted["log_weight"]))

@@ -187,6 +187,32 @@ def test_data_may_be_several_arrays():
     assert abs(radio.mean() - one.vector[1]) < 2
 
 
+def joint(**members: anb.Analysis) -> Any:
+    """Return simulations of analyses that share a slope and have two intercepts."""
+    names = tuple(members)
+    model = anb.Model(
+        slope=dist.Normal(0.0, 1.0),
+        **{name: anb.Model(intercept=dist.Normal(0.0, 1.0)) for name in names},
+    )
+    return simulated(anb.JointAnalysis(**members), model=model)
+
+
+def test_analyses_that_are_fitted_together_are_simulated_together():
+    """Each as it would be by itself, also where it has a with_data of its own."""
+    yerr = np.full(20, 0.01)
+    radio, optical = Line(X, X, yerr), Logarithmic(X, np.exp(X), yerr)
+    for one in joint(radio=radio, optical=optical):
+        slope, *intercepts = one.vector
+        made: Any = one.posterior.analysis
+        data = made.analyses["radio"].y, np.log(made.analyses["optical"].y)
+        for y, intercept in zip(data, intercepts, strict=True):
+            away = (y - slope * X - intercept) / 0.01
+            assert np.std(away) == pytest.approx(1.0, abs=0.5)
+        assert made.analyses["optical"].largest == np.max(made.analyses["optical"].y)
+        assert not np.allclose(data[0] - intercepts[0], data[1] - intercepts[1])
+    np.testing.assert_array_equal(radio.y, X)
+
+
 # By hand
 
 

@@ -115,6 +115,7 @@ SAMPLERS = {
     "nuts": anb.NUTS(nwalkers=2, burn=300, iterations=300),
     "hmc": anb.HMC(nwalkers=2, burn=300, iterations=300),
     "ensemble": anb.Ensemble(nwalkers=16, burn=300, iterations=600),
+    "nested": anb.Nested(nwalkers=300),
 }
 
 
@@ -241,6 +242,17 @@ def test_a_model_that_is_defined_nowhere_is_told():
     model = problem.model.with_priors(a=dist.Uniform(-2.0, -1.0))
     with pytest.raises(ValueError, match=r"expected .* finite .*; got 200 of 200"):
         calibrate(replace(problem, model=model), FAST, n=10)
+
+
+# Together with others
+
+
+@pytest.mark.slow
+def test_a_joint_fit_is_calibrated():
+    problem = line_problem()
+    joint = anb.JointAnalysis(first=problem.analysis, second=problem.analysis)
+    found = calibrate(replace(problem, analysis=joint), ENSEMBLE, n=50)
+    assert found.is_calibrated, found
 
 
 # On the way
@@ -370,6 +382,14 @@ def test_an_analysis_that_cannot_simulate_is_refused(kind: Any, error: Any, told
     problem = replace(problem, analysis=kind()) if kind is NoFit else line_of(kind)
     with pytest.raises(error, match=told):
         calibrate(problem, FAST, n=10)
+
+
+def test_a_factor_without_data_among_analyses_is_refused():
+    """True values that are drawn from the prior alone would not be of this model."""
+    problem = line_problem()
+    joint = anb.JointAnalysis(line=problem.analysis, prior=NoFit())
+    with pytest.raises(TypeError, match=r"NoFit of 'prior' .*got none; .*the priors"):
+        calibrate(replace(problem, analysis=joint), FAST, n=10)
 
 
 OPTIONS = {
