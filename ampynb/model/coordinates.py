@@ -140,12 +140,17 @@ def read_vector(model: Model, vector: Any) -> Callable[[str], Any]:
 
 def read_parts(model: Model, parts: Sequence[Any]) -> Callable[[str], Any]:
     """Return the same for the values of the first few blocks."""
-    known = {
-        row.name: values[i]
+    places = {
+        row.name: (values, i)
         for block, values in zip(model.blocks, parts, strict=False)
         for i, row in enumerate(block.rows)
     }
-    return reader(model, known.__getitem__)
+
+    def free(name: str) -> Any:
+        values, i = places[name]
+        return values[i]
+
+    return reader(model, free)
 
 
 def joined(model: Model, parts: Sequence[Any]) -> jax.Array:

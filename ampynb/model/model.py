@@ -294,8 +294,9 @@ class Model:
     def allowed_fraction(self, key: jax.Array, n: int = 100_000) -> tuple[float, float]:
         """Return the share of the priors' mass at which the assertions hold.
 
-        An evidence of the prior as `log_prior` has it, divided by this share, is that
-        of the normalised prior.
+        Nested sampling integrates over the whole cube, and gives the evidence of the
+        prior that is cut; divided by this share it is that of the normalised prior,
+        which thermodynamic integration gives at once.
 
         Returns
         -------
