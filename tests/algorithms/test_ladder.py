@@ -49,8 +49,8 @@ def test_betas_are_taken_as_they_are():
 
 
 def after(beta, swap_rate, step: int = 0, adaptation: Adaptation = FAST) -> np.ndarray:
-    arguments = map(jnp.asarray, (beta, swap_rate, step))
-    return np.asarray(adapted(*arguments, adaptation))
+    arrays = jnp.asarray(beta), jnp.asarray(swap_rate), jnp.asarray(step)
+    return np.asarray(adapted(*arrays, adaptation))
 
 
 @pytest.mark.parametrize("last", [0.01, 0.0])

@@ -53,6 +53,9 @@ def test_the_accepted_swaps_are_those_that_were_made(ntemps: int):
         down = np.sum(came_from[: pair + 1] > pair)
         up = np.sum(came_from[pair + 1 :] <= pair)
         assert down == up <= accepted[pair].sum()
+    # Where nothing was exchanged, all stay in their places.
+    moved = np.asarray(after.log_prior).ravel() != np.arange(ntemps * nwalkers)
+    assert moved.sum() <= 2 * accepted.sum()
     # A coldest walker comes from elsewhere just where its swap was accepted.
     own = np.arange(nwalkers)
     np.testing.assert_array_equal(np.asarray(after.log_prior)[0] != own, accepted[0])
