@@ -18,7 +18,7 @@ import numpy as np
 
 from ampynb.analysis.analysis import Analysis
 from ampynb.inference.run import Run
-from ampynb.plots.fit import FitPanels
+from ampynb.plots.image import ImagePanels
 from ampynb.widgets.code import code_of
 from ampynb.widgets.controls import Looks, ParameterControl
 from ampynb.widgets.drawing import Drawing, Page
@@ -246,7 +246,7 @@ class Board:
     def draws_curves(self) -> bool:
         """Whether there are curves, to be compared and shaded."""
         scene = self.drawing.scene
-        return scene is not None and isinstance(scene.panels, FitPanels)
+        return scene is not None and not isinstance(scene.panels, ImagePanels)
 
     def _sweep(self, name: str) -> Generator[None, None, None]:
         """Compute and send a sweep; other work may come between its pieces."""
