@@ -11,13 +11,14 @@ from __future__ import annotations
 import time
 import weakref
 from collections.abc import Callable, Generator, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from ampynb.analysis.analysis import Analysis
 from ampynb.inference.run import Run
-from ampynb.plots.fit import FitPanels
+from ampynb.plots.image import ImagePanels
 from ampynb.widgets.code import code_of
 from ampynb.widgets.controls import Looks, ParameterControl
 from ampynb.widgets.drawing import Drawing, Page
@@ -83,17 +84,17 @@ class Board:
         self._drawn_epoch = -1
         self._quick = Worker(QUICK, weakly(self.tell))
         self._slow = Worker(SLOW, weakly(self.tell))
-        self.looks = Looks()
+        looks = Looks()
         self.controls = {
             control.element: ParameterControl(
-                control, point.elements[control.element], on_move, self.looks
+                control, point.elements[control.element], on_move, looks
             )
             for control in controls_of(point.given)
         }
-        self.view = ExplorerView(controls=self._entries())
+        self.view: Any = ExplorerView(controls=self._entries())
         self.view.on_msg(weakly(self._receive))
         self._follow(point)
-        self.widgets = [self.view, *self.controls.values(), self.looks]
+        self.widgets = [self.view, *self.controls.values(), looks]
 
     def _entries(self) -> list[dict[str, Any]]:
         """Return what the view needs of each parameter, in the table's order."""
@@ -245,7 +246,7 @@ class Board:
     def draws_curves(self) -> bool:
         """Whether there are curves, to be compared and shaded."""
         scene = self.drawing.scene
-        return scene is not None and isinstance(scene.panels, FitPanels)
+        return scene is not None and not isinstance(scene.panels, ImagePanels)
 
     def _sweep(self, name: str) -> Generator[None, None, None]:
         """Compute and send a sweep; other work may come between its pieces."""
@@ -293,8 +294,8 @@ class Board:
             self.controls = {}
             self.drawing.lay_out()
             self.drawing.fit, self.drawing.ghosts, self.drawing.bands = None, [], []
-            self.view.background, self.view.frame, self.view.scene = {}, {}, {}
-            self.view.extra = b""
+            # A notebook keeps what a cell has shown; each view has a class of its own.
+            self.view = SimpleNamespace(frame={}, background={})
 
 
 def close_all(widgets: list[Any]) -> None:

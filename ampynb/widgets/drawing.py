@@ -12,10 +12,11 @@ import jax
 import numpy as np
 
 from ampynb.analysis.analysis import Analysis
-from ampynb.analysis.joint import JointFit
+from ampynb.analysis.joint import JointFit, fits_in
 from ampynb.model.arrays import Bundle
 from ampynb.model.model import Model
-from ampynb.plots.panels import can_draw
+from ampynb.plots.image import is_image
+from ampynb.plots.panels import can_draw, columns_of
 from ampynb.plots.scene import Frames, Scene
 from ampynb.widgets.point import Control, Point
 
@@ -63,12 +64,15 @@ class Page:
     ratio: float = 1.0
     dark: bool = False
 
-    def size(self, dimensions: int) -> tuple[int, int]:
-        """Return width and height of a picture [px]."""
+    def size(self, dimensions: int, grid: tuple[int, int] = (1, 1)) -> tuple[int, int]:
+        """Return width and height of a picture of columns and rows of panels [px]."""
         share, least, most = HEIGHTS[dimensions]
         if dimensions == 2 and self.width < NARROW:
             return self.width, int(2.6 * self.width)
-        return self.width, int(np.clip(share * self.width, least, most))
+        columns, rows = grid
+        return self.width, rows * int(
+            np.clip(share * self.width / columns, least, most)
+        )
 
 
 @dataclass
@@ -118,8 +122,8 @@ class Drawing:
         return Frame(numbers, self.key(parts.limits[0]), parts)
 
     def _make_scene(self, fit: Any) -> None:
-        width, height = self.page.size(np.ndim(fit.data))
         page = self.page
+        width, height = page.size(2 if is_image(fit) else 1, columns_of(fit))
         panel = self.analysis.panel()
         self.scene = Scene(panel, fit, width, height, page.ratio, page.dark)
         self.scene.add(self.ghosts, self.bands)
@@ -217,12 +221,25 @@ def _take(fits: Any, i: int) -> Any:
 
 def _data_differ(one: Any, other: Any) -> bool:
     """Whether what stands still in the picture differs."""
-    pairs = [(vars(one).get(name), vars(other).get(name)) for name in STILL]
-    return any(
-        not np.array_equal(*pair, equal_nan=True)
-        for pair in pairs
-        if any(value is not None for value in pair)
+    here, there = fits_in(one), fits_in(other)
+    return not all(
+        _are_same(_given(here[name], part), _given(there[name], part))
+        for name in here
+        for part in STILL
     )
+
+
+def _are_same(one: Any, other: Any) -> bool:
+    if one is None or other is None:
+        return one is other
+    return np.array_equal(one, other, equal_nan=True)  # as masked data may be NaN
+
+
+def _given(fit: Any, name: str) -> Any:
+    """Return a part of a fit that was given to it; None for what it computes."""
+    if isinstance(getattr(type(fit), name, None), property):
+        return None
+    return getattr(fit, name, None)
 
 
 def _numbers_of_fit(fit: Any, log_prior: float, ndim: int) -> list[tuple[str, str]]:
@@ -235,7 +252,8 @@ def _numbers_of_fit(fit: Any, log_prior: float, ndim: int) -> list[tuple[str, st
 def _number_of_data(fit: Any) -> int:
     """Return how many data chi squared is the sum over."""
     if isinstance(fit, JointFit):
-        return sum(map(_number_of_data, fit.fits.values()))
+        fits = fit.fits.values()
+        return sum(_number_of_data(one) for one in fits if hasattr(one, "chi_squared"))
     used = np.ones(np.shape(fit.data), bool)
     if getattr(fit, "mask", None) is not None:
         used = used & fit.mask

@@ -384,6 +384,8 @@ class FitExplorer:
         return f"FitExplorer({', '.join(values)})"
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        if self._board.closed:
+            return {"text/plain": repr(self)}
         bundle = self.widget._repr_mimebundle_(**kwargs) or {}
         bundle = bundle[0] if isinstance(bundle, tuple) else bundle
         if in_notebook():

@@ -1,6 +1,7 @@
 import gc
 import io
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import numpyro.distributions as dist
@@ -101,6 +102,24 @@ def test_changed_data_are_seen_at_the_next_move(explorer, analysis):
     assert explorer.widget.background["png"] != before["png"]
 
 
+def test_missing_data_do_not_make_every_picture_a_new_one(model):
+    x = np.linspace(0.0, 2.0, 30)
+    y = np.where(x > 1.9, np.nan, 1.5 * x)
+
+    class Masked(Line):
+        def fit_from(self, instance):
+            return replace(super().fit_from(instance), mask=self.x < 1.9)
+
+    explorer = anb.explore(Masked(x, y, np.full(30, 0.5)), model)
+    epoch = explorer.widget.scene["epoch"]
+    explorer.set(slope=2.0)
+    assert explorer.widget.scene["epoch"] == epoch
+    assert explorer.numbers["χ² / degrees of freedom"].endswith(
+        f"/ {np.sum(x < 1.9) - 2}"
+    )
+    explorer.close()
+
+
 def test_an_error_in_the_forward_model_is_shown_and_mended(explorer, analysis):
     good = analysis.y
     analysis.y = np.ones(7)
@@ -144,6 +163,7 @@ def test_a_closed_one_still_says_where_it_is_and_holds_no_figure(analysis, model
     assert explorer.instance.slope == 2.0
     explorer.set(slope=3.0)
     assert repr(explorer) == "FitExplorer(slope=3, intercept=0)"
+    assert explorer._repr_mimebundle_() == {"text/plain": repr(explorer)}
     assert explorer.wait()
     gc.collect()
     assert scene() is None
