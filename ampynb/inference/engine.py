@@ -363,18 +363,20 @@ class InferenceEngine:
         return f"<div>{head}</div>{self.model._repr_html_()}"
 
 
-def log_prior_model(theta: Any, params: Model) -> Any:
+def log_prior_model(theta: Any, params: Model | Collection) -> Any:
     """Return the log prior density of a vector, -inf outside its support.
 
     Parameters
     ----------
     theta : array, (ndim,) [model units]
-    params : Model
+    params : Model or Collection
     """
     return Model.of(params).log_prior(theta)
 
 
-def log_likelihood_model(theta: Any, engine: Analysis, param_view: Model) -> Any:
+def log_likelihood_model(
+    theta: Any, engine: Analysis, param_view: Model | Collection
+) -> Any:
     """Return the log likelihood of a vector, -inf where it is not finite.
 
     Parameters
@@ -382,12 +384,14 @@ def log_likelihood_model(theta: Any, engine: Analysis, param_view: Model) -> Any
     theta : array, (ndim,) [model units]
     engine : Analysis
         What computes the likelihood.
-    param_view : Model
+    param_view : Model or Collection
         What makes an instance of the vector.
     """
     return Posterior(engine, param_view).log_likelihood(theta)
 
 
-def log_posterior_model(theta: Any, engine: Analysis, param_view: Model) -> Any:
+def log_posterior_model(
+    theta: Any, engine: Analysis, param_view: Model | Collection
+) -> Any:
     """Return the log posterior density of a vector; see `log_likelihood_model`."""
     return Posterior(engine, param_view).log_posterior(theta)
