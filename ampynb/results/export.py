@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from ampynb.algorithms.tempered import EVERY_TEMPERATURE
+from ampynb.analysis.batches import in_batches
 from ampynb.analysis.joint import fits_in
 from ampynb.results.inference_data import container_from
 
@@ -227,13 +228,8 @@ def _by_draw(posterior: Posterior, vectors: np.ndarray, seed: int) -> dict[str, 
     By group, and by the name of the fit.
     """
     keys = jax.random.split(jax.random.key(seed), len(vectors))
-    padded = -(-len(vectors) // BATCH) * BATCH
-    # Batches of one size: one compilation whatever the number of draws.
-    index = np.minimum(np.arange(padded), len(vectors) - 1).reshape(-1, BATCH)
-    parts = [jax.device_get(_evaluate(posterior, vectors[i], keys[i])) for i in index]
-    return jax.tree_util.tree_map(
-        lambda *each: np.concatenate(each)[: len(vectors)], *parts
-    )
+    evaluate = functools.partial(_evaluate, posterior)
+    return in_batches(evaluate, vectors, keys, size=BATCH)
 
 
 @jax.jit
