@@ -16,6 +16,7 @@ from ampynb.algorithms.registry import algorithm_from
 from ampynb.algorithms.start import start_or_draw
 from ampynb.analysis.analysis import Analysis
 from ampynb.analysis.check import check_likelihood
+from ampynb.analysis.latent_samples import check_latents
 from ampynb.analysis.posterior import Posterior
 from ampynb.distributed.pool import closing_pool, open_pool
 from ampynb.inference.loop import Plan, sampling
@@ -205,6 +206,7 @@ class InferenceEngine:
         posterior, seed = self.posterior, self.seed
         algorithm = request.algorithm(posterior)
         check_likelihood(posterior)
+        check_latents(posterior)
         algorithm.check(posterior)
         begin_at = start_from(request.start, self.model, algorithm.nwalkers, seed)
         plan = Plan(
