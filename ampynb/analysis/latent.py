@@ -12,7 +12,8 @@ import numpy as np
 
 from ampynb.model.instance import Instance
 from ampynb.model.model import Model
-from ampynb.model.table import RESERVED, Row
+from ampynb.model.table import Row
+from ampynb.model.tree import RESERVED
 
 __all__ = ["Latent", "LatentError", "LatentSamples", "check_names"]
 

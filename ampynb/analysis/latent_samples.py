@@ -49,12 +49,15 @@ def latent_samples(
     if not _has_latents(posterior):
         return None
     leading, vectors = position.shape[:-1], position.reshape(-1, position.shape[-1])
+    nothing = LatentSamples((), np.zeros((*leading, 0)))
     if not len(vectors):
-        return LatentSamples((), np.zeros((*leading, 0)))
+        return nothing
     if posterior.analysis.use_jax:
         values, errors = _compiled(posterior, vectors, int(size)), []
     else:
         values, errors = _one_by_one(posterior, vectors)
+    if not values:
+        return nothing
     rows = _rows(posterior, {name: each.shape[1:] for name, each in values.items()})
     flat = [each.reshape(len(vectors), -1) for each in values.values()]
     joined = np.concatenate(flat, axis=1).reshape(*leading, -1)

@@ -28,7 +28,7 @@ from ampynb.inference.starting import start_from
 from ampynb.inference.stopping import StoppingRule
 from ampynb.model.model import Model
 from ampynb.model.parameter import Collection
-from ampynb.results.result import Result
+from ampynb.results.result import Result, result_class
 
 __all__ = [
     "InferenceEngine",
@@ -224,8 +224,10 @@ class InferenceEngine:
         history = beginning.history
         loop = sampling(plan, history, beginning.seconds)
 
+        kind = result_class(posterior.analysis)
+
         def make_result(seconds: float, reason: str, message: str) -> Result:
-            return Result(
+            return kind(
                 posterior,
                 algorithm,
                 history,

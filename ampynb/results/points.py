@@ -27,6 +27,14 @@ class Points(NamedTuple):
     values: np.ndarray
     weights: np.ndarray | None = None
 
+    def __repr__(self) -> str:
+        weighted = "" if self.weights is None else ", weighted"
+        m, k = self.values.shape
+        return f"Points({m} draws of {k} numbers{weighted})"
+
+    def _repr_html_(self) -> str:
+        return f"<code>{self!r}</code>"
+
     def quantile(self, probabilities: tuple[float, ...]) -> np.ndarray:
         """Return quantiles of each column, (len(probabilities), k).
 

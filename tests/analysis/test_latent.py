@@ -120,7 +120,8 @@ def test_it_is_traced_once_and_new_data_and_priors_are_seen():
     moved = anb.Model(slope=dist.Normal(5.0, 1.0), intercept=dist.Normal(9.0, 1.0))
     for n in (3, 50):
         result = SimpleNamespace(model=moved, draws=DRAWS[:n])
-        values = analysis.compute_latent_samples(result).values
+        samples: Any = analysis.compute_latent_samples(result)
+        values = samples.values
         end = 4.0 * SLOPE[:n] + INTERCEPT[:n]
         np.testing.assert_allclose(values["line.end"], end)
     assert len(Counted.traces) == 1
@@ -151,6 +152,14 @@ def test_arrays_are_latent_variables_too():
     ends = np.stack([INTERCEPT, 2 * SLOPE + INTERCEPT], axis=-1)
     np.testing.assert_allclose(samples.values["ends"], ends)
     assert np.array_equal(samples.values["slope_sign"], SLOPE > 0)
+
+
+@pytest.mark.parametrize("kind", [Line, NumpyLine])
+def test_a_dictionary_may_be_empty(kind):
+    function = lambda _, parameters, model: {}  # noqa: E731
+    samples = samples_of(type("Empty", (kind,), {"compute_latent_variables": function}))
+    assert samples.values == {}
+    assert list(samples.remarks()) == []
 
 
 def test_dots_nest():

@@ -88,7 +88,7 @@ def test_the_covariance_of_one_parameter_is_a_matrix():
 
 @pytest.mark.parametrize("weights", [None, np.arange(1.0, 6.0)], ids=["equal", "not"])
 def test_what_is_not_finite_is_left_out_of_its_column_alone(weights):
-    values = np.array([[1.0, 5.0, 2.0, 8.0, 3.0]] * 3).T
+    values = np.outer([1.0, 5.0, 2.0, 8.0, 3.0], [1.0, 10.0, 1.0])
     values[[0, 3], 1] = [np.nan, np.inf]
     values[:, 2] = np.nan
     points, kept = Points(values, weights), [1, 2, 4]
