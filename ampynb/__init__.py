@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ampynb.analysis.analysis import Analysis
     from ampynb.analysis.fit import GaussianFit, PoissonFit, StudentTFit
     from ampynb.analysis.joint import JointAnalysis, JointFit
+    from ampynb.analysis.latent import Latent, LatentError
     from ampynb.analysis.panel import Panel
     from ampynb.analysis.posterior import Posterior
     from ampynb.inference.calibration import calibrate
@@ -48,6 +49,8 @@ _HOMES = {
     "Instance": "model.instance",
     "JointAnalysis": "analysis.joint",
     "JointFit": "analysis.joint",
+    "Latent": "analysis.latent",
+    "LatentError": "analysis.latent",
     "Model": "model.model",
     "NUTS": "algorithms.hmc",
     "Nested": "algorithms.nested",
@@ -84,6 +87,8 @@ __all__ = [
     "Instance",
     "JointAnalysis",
     "JointFit",
+    "Latent",
+    "LatentError",
     "Model",
     "Nested",
     "Panel",

@@ -54,6 +54,8 @@ def sampler(request: pytest.FixtureRequest) -> str:
 class Fixed:
     """A problem with its analysis and its model put together by hand."""
 
+    draws: np.ndarray
+
     def __init__(self, analysis: anb.Analysis, model: anb.Model):
         self.analysis, self.model = analysis, model
 
@@ -140,6 +142,26 @@ def test_changed_data_are_seen_though_nothing_is_compiled(sampler: str):
     first = run(sampler, line_problem())
     other = run(sampler, changed_attribute())
     assert not np.any(first.draws[-1] == other.draws[-1])
+
+
+class Latent(Line):
+    """A line whose end is a latent variable."""
+
+    def compute_latent_variables(self, parameters, model):
+        return {"end": parameters[0] * self.x[-1] + parameters[1]}
+
+
+def test_latent_variables_of_a_second_run_compile_nothing():
+    problem, other = line_problem(), line_problem(seed=8)
+    draws = np.random.default_rng(0).normal(size=(300, 4, 2))
+    for line, n in ((problem.analysis, 300), (other.analysis, 70)):
+        analysis = Latent(line.x, line.y, line.yerr)
+        samples = Fixed(analysis, problem.model)
+        samples.draws = draws[:n]
+        with compilations() as names:
+            latent: Any = analysis.compute_latent_samples(samples)
+        assert latent.position.shape == (n, 4, 1)
+    assert names == []
 
 
 @pytest.mark.parametrize("name", ["stretch", "nested"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,8 @@ from ampynb.analysis.posterior import Posterior
 __all__ = ["Optimum", "maximise"]
 
 EDGE = 5.0  # in unconstrained coordinates, for a start on the edge of a prior
-HUGE = 1e100  # minus the log posterior of where there is none
+HUGE = 1e100  # minus the log density of where there is none
+FINE = {"gtol": 1e-6, "ftol": 1e-14}
 
 
 @dataclass(frozen=True)
@@ -25,14 +27,15 @@ class Optimum:
     Attributes
     ----------
     vector : array, (ndim,) [model units]
-    log_posterior : float
+    log_density : float
+        Of the density that was asked for, in model units.
     converged : bool
     message : str
         The optimiser's own words.
     """
 
     vector: np.ndarray
-    log_posterior: float
+    log_density: float
     converged: bool
     message: str
 
@@ -42,6 +45,9 @@ def maximise(
     vector: Any,
     on_step: Callable[[np.ndarray], bool] | None = None,
     iterations: int = 500,
+    *,
+    density: str = "log_posterior",
+    scale: np.ndarray | None = None,
 ) -> Optimum:
     """Climb from a point to the nearest maximum of the posterior density.
 
@@ -58,6 +64,12 @@ def maximise(
         Takes the vector after each iteration; True ends the climb there.
     iterations : int
         At most.
+    density : str
+        ``"log_posterior"``, or ``"log_likelihood"`` for that alone.
+    scale : array, (ndim, ndim), optional
+        Square root of the posterior's covariance in z, in the place of the priors'
+        widths: for a start that is near the maximum, which is then sought to a
+        millionth of that width. A density in NumPy is differentiated numerically.
 
     Raises
     ------
@@ -66,38 +78,45 @@ def maximise(
     """
     model = posterior.model
     origin = _inside(model, np.asarray(vector, float))
-    low, high = (_inside(model, edge) for edge in model.prior_interval(0.68).T)
-    scale = (high - low) / 2
+    is_near = scale is not None
+    steps = scale if scale is not None else _prior_widths(model)
 
     def vector_at(x: np.ndarray) -> np.ndarray:
-        return np.asarray(model.constrain(origin + scale * x))
+        return np.asarray(model.constrain(origin + steps @ x))
 
     def objective(x: np.ndarray) -> tuple[float, np.ndarray]:
-        value, gradient = _log_posterior(origin + scale * x, posterior)
-        gradient = np.nan_to_num(scale * np.asarray(gradient), posinf=0.0, neginf=0.0)
+        value, gradient = _log_density(origin + steps @ x, posterior, density)
+        gradient = np.nan_to_num(np.asarray(gradient), posinf=0.0, neginf=0.0) @ steps
         return _cost(value), -gradient
 
     def cost(x: np.ndarray) -> float:
-        return _cost(posterior.log_posterior(vector_at(x)))
+        return _cost(getattr(posterior, density)(vector_at(x)))
 
     def callback(intermediate_result: Any) -> None:
         if on_step is not None and on_step(vector_at(intermediate_result.x)):
             raise StopIteration
 
-    gradients = posterior.analysis.use_jax
+    in_jax = posterior.analysis.use_jax
+    gradients = in_jax or is_near
+    options = {"maxiter": iterations if gradients else 200 * len(origin)}
     found = scipy.optimize.minimize(
-        objective if gradients else cost,
+        objective if in_jax else cost,
         np.zeros(len(origin)),
-        jac=gradients,
+        jac=True if in_jax else "3-point" if is_near else None,
         method="L-BFGS-B" if gradients else "Nelder-Mead",
         callback=callback,
-        options={"maxiter": iterations if gradients else 200 * len(origin)},
+        options=options | (FINE if is_near else {}),
     )
     return Optimum(vector_at(found.x), -float(found.fun), found.success, found.message)
 
 
-def _cost(log_posterior: Any) -> float:
-    value = float(log_posterior)
+def _prior_widths(model: Any) -> np.ndarray:
+    low, high = (_inside(model, edge) for edge in model.prior_interval(0.68).T)
+    return np.diag((high - low) / 2)
+
+
+def _cost(log_density: Any) -> float:
+    value = float(log_density)
     return -value if np.isfinite(value) else HUGE
 
 
@@ -114,7 +133,7 @@ def _inside(model: Any, vector: np.ndarray) -> np.ndarray:
     return np.nan_to_num(z, posinf=EDGE, neginf=-EDGE)
 
 
-@jax.jit
+@functools.partial(jax.jit, static_argnames="density")
 @jax.value_and_grad
-def _log_posterior(z: jax.Array, posterior: Posterior) -> jax.Array:
-    return posterior.log_posterior(posterior.model.constrain(z))
+def _log_density(z: jax.Array, posterior: Posterior, density: str) -> jax.Array:
+    return getattr(posterior, density)(posterior.model.constrain(z))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +12,10 @@ import numpy as np
 
 from ampynb.analysis.panel import Panel
 from ampynb.model.arrays import Bundle, is_array, split_object
+
+if TYPE_CHECKING:
+    from ampynb.analysis.latent import Latent, LatentSamples
+    from ampynb.model.model import Model
 
 __all__ = ["Analysis"]
 
@@ -31,6 +36,14 @@ class Analysis:
     use_jax_for_visualization : bool, optional
         Whether `fit_for_visualization` is compiled; None follows ``use_jax``.
 
+    Attributes
+    ----------
+    LATENT_KEYS : sequence of str, or dict of str to Latent
+        Names of the latent variables, in the order of tables; dots nest them. As a
+        dictionary it gives their units and labels too.
+    Result : type, optional
+        A subclass of `ampynb.Result` that runs of this analysis return.
+
     Examples
     --------
     >>> class Line(Analysis):
@@ -42,6 +55,9 @@ class Analysis:
     ...         model = instance.slope * self.x + instance.intercept
     ...         return GaussianFit(data=self.y, noise=self.yerr, model=model)
     """
+
+    LATENT_KEYS: ClassVar[Sequence[str] | Mapping[str, Latent]] = ()
+    Result: ClassVar[type | None] = None
 
     def __init__(
         self, use_jax: bool = True, use_jax_for_visualization: bool | None = None
@@ -117,7 +133,57 @@ class Analysis:
             "an analysis of other data"
         )
 
+    def compute_latent_variables(self, parameters: Any, model: Model) -> Any:
+        """Return the latent variables of one point: what follows from the parameters.
+
+        Write it for one point, in JAX where the likelihood is. A value that is not
+        defined at a point is NaN there, which leaves the others as they are.
+
+        Parameters
+        ----------
+        parameters : array, (ndim,) [model units]
+        model : Model
+            ``model.instance_from_vector(parameters)`` is the point's instance.
+
+        Returns
+        -------
+        dict of str to number or array, or a tuple in the order of ``LATENT_KEYS``
+            Of a dictionary ``LATENT_KEYS``, where given, chooses.
+        """
+        raise NotImplementedError("this analysis has no latent variables")
+
     # What the library calls
+
+    @property
+    def has_latents(self) -> bool:
+        """Whether the analysis computes latent variables."""
+        kind = type(self)
+        return kind.compute_latent_variables is not Analysis.compute_latent_variables
+
+    def compute_latent_samples(
+        self, samples: Any, batch_size: int | None = None
+    ) -> LatentSamples | None:
+        """Return the latent variables of all draws, or None where there are none.
+
+        Parameters
+        ----------
+        samples : Result
+            Or anything else with a ``model`` and its ``draws``, (n_draws, nwalkers,
+            ndim) [model units].
+        batch_size : int, optional
+            Draws that are computed at once in JAX; it bounds the memory and plays no
+            part in the values.
+
+        Raises
+        ------
+        LatentError
+            Where they cannot be computed, or are not those of ``LATENT_KEYS``.
+        """
+        from ampynb.analysis.latent_samples import latent_samples
+        from ampynb.analysis.posterior import Posterior
+
+        posterior = Posterior(self, samples.model)
+        return latent_samples(posterior, samples.draws, batch_size)
 
     @property
     def has_fit(self) -> bool:

@@ -17,6 +17,7 @@ from ampynb.algorithms.registry import algorithm_from
 from ampynb.algorithms.start import start_or_draw
 from ampynb.analysis.analysis import Analysis
 from ampynb.analysis.check import check_likelihood
+from ampynb.analysis.latent_samples import check_latents
 from ampynb.analysis.posterior import Posterior
 from ampynb.distributed.devices import mesh_for
 from ampynb.distributed.hosts import check_same, clock, led_by_first, together
@@ -36,7 +37,7 @@ from ampynb.inference.starting import start_from
 from ampynb.inference.stopping import StoppingRule
 from ampynb.model.model import Model
 from ampynb.model.parameter import Collection
-from ampynb.results.result import Result
+from ampynb.results.result import Result, result_class
 
 __all__ = [
     "InferenceEngine",
@@ -225,6 +226,7 @@ class InferenceEngine:
         check_progress(progress)
         algorithm = request.algorithm(posterior)
         check_likelihood(posterior)
+        check_latents(posterior)
         algorithm.check(posterior)
         begin_at = start_from(request.start, self.model, algorithm.nwalkers, seed)
         mesh = mesh_for(request.devices, posterior, algorithm.independent_chains)
@@ -248,8 +250,10 @@ class InferenceEngine:
         history = beginning.history
         loop = sampling(plan, history, beginning.seconds, clock)
 
+        kind = result_class(posterior.analysis)
+
         def make_result(seconds: float, reason: str, message: str) -> Result:
-            return Result(
+            return kind(
                 posterior,
                 algorithm,
                 history,

@@ -13,7 +13,7 @@ from ampynb.inference.store import Folder
 from ampynb.model.model import Model
 from ampynb.model.parameter import Collection
 from ampynb.results.history import History
-from ampynb.results.result import Result
+from ampynb.results.result import Result, result_class
 from ampynb.results.stored_table import StoredTable
 
 __all__ = ["open_run"]
@@ -68,7 +68,8 @@ def open_run(
     reason = status["reason"]
     if reason == "running" and has_writer is False:
         reason = "killed"
-    return Result(
+    kind = Result if analysis is None else result_class(analysis)
+    return kind(
         posterior,
         described_algorithm(about["algorithm"]),
         history,

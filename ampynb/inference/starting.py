@@ -14,6 +14,7 @@ from ampynb.results.result import Result
 
 __all__ = ["start_from"]
 
+CANDIDATES = 32  # draws of a former fit for each walker: some may be outside now
 SCATTER = 0.02  # of the prior's standard deviation, in unconstrained coordinates
 HALVINGS = 30  # of the distance of a walker at which an assertion does not hold
 
@@ -24,7 +25,8 @@ def start_from(start: Any, model: Model, nwalkers: int, seed: int) -> Start | No
     Parameters
     ----------
     start : None, Start, Result, array, vector or instance
-        A former result gives draws from it; a point gives a small ball around it.
+        A former result gives draws from it, and draws from the prior for parameters
+        that it has not; a point gives a small ball around it.
 
     Raises
     ------
@@ -35,12 +37,7 @@ def start_from(start: Any, model: Model, nwalkers: int, seed: int) -> Start | No
     if start is None:
         return None
     if isinstance(start, Result):
-        if start.table.names != model.names:
-            raise ValueError(
-                f"expected a start with the parameters {', '.join(model.names)}; got a "
-                f"result with {', '.join(start.table.names)}; pass an instance instead"
-            )
-        return Start(start.sample(nwalkers, seed))
+        return Start(_draws_of(start, model, nwalkers, seed))
     given = start.position if isinstance(start, Start) else start
     is_array = isinstance(given, list | tuple | np.ndarray | jax.Array)
     position = np.asarray(given if is_array else _vector_from(given, model))
@@ -54,6 +51,34 @@ def start_from(start: Any, model: Model, nwalkers: int, seed: int) -> Start | No
         f"expected a start of shape ({model.ndim},) or ({nwalkers}, {model.ndim}); got "
         f"{position.shape}; give one point, or one for each walker"
     )
+
+
+def _draws_of(result: Result, model: Model, nwalkers: int, seed: int) -> np.ndarray:
+    """Return draws of a former fit that lie inside the priors and assertions."""
+    names = result.table.names
+    shared = [name for name in model.names if name in names]
+    if not shared:
+        raise ValueError(
+            f"expected a start with the parameters {', '.join(model.names)}; got a "
+            f"result with {', '.join(names)}; pass an instance instead"
+        )
+    available = len(result.flat_draws)
+    wanted = max(nwalkers, min(CANDIDATES * nwalkers, available))
+    columns = [names.index(name) for name in shared]
+    drawn = result.sample(wanted, seed)[:, columns]
+    if shared == model.names:
+        position = drawn
+    else:
+        position = np.array(model.sample_prior(jax.random.key(seed), wanted))
+        position[:, [model.names.index(name) for name in shared]] = drawn
+    inside = np.isfinite(jax.vmap(model.unconstrain)(position)).all(axis=1)
+    inside &= np.asarray(jax.vmap(model.allows)(position))
+    if inside.sum() < nwalkers:
+        raise ValueError(
+            f"expected {nwalkers} draws of the former fit inside the priors' bounds; "
+            f"got {inside.sum()} of {wanted}; widen the priors, or leave start out"
+        )
+    return position[inside][:nwalkers]
 
 
 def _vector_from(instance: Any, model: Model) -> Any:

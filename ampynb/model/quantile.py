@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
+from numpyro.distributions.transforms import ExpTransform
 
 __all__ = ["bounds", "central_interval", "has_quantile", "is_logarithmic", "quantile"]
 
@@ -75,4 +76,6 @@ def bounds(prior: dist.Distribution) -> tuple:
 def is_logarithmic(prior: dist.Distribution) -> bool:
     """Whether the prior lives on a logarithmic scale, as a log-uniform one does."""
     prior = _scalar_prior(prior)
-    return isinstance(prior, dist.LogUniform | dist.LogNormal)
+    return isinstance(prior, dist.TransformedDistribution) and isinstance(
+        prior.transforms[-1], ExpTransform
+    )

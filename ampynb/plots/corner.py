@@ -31,7 +31,8 @@ def corner(
         Several are drawn over each other, in the order given; they need the
         parameters in common.
     parameters : sequence of str, optional
-        Names of the parameters shown; all that the results share by default.
+        Names of parameters and latent variables; all parameters that the results share
+        by default.
     **options
         Passed on to `corner.corner`, as ``truths`` or ``bins``.
 
@@ -40,13 +41,8 @@ def corner(
     figure : NotebookFigure
     """
     named = results if isinstance(results, Mapping) else {"": results}
-    first = next(iter(named.values()))
-    shared = [
-        name
-        for name in first.table.names
-        if all(name in result.table.names for result in named.values())
-    ]
     chosen = [parameters] if isinstance(parameters, str) else parameters
+    shared = _shared(list(named.values()), chosen or ())
     names = list(shared if chosen is None else chosen)
     unknown = [name for name in names if name not in shared]
     if unknown or not names:
@@ -54,21 +50,35 @@ def corner(
             f"expected parameters that all results have ({', '.join(shared)}); got "
             f"{', '.join(unknown) or 'none'}; correct the names"
         )
-    columns = [first.table.names.index(name) for name in names]
-    labels = [axis_label(first.table, column) for column in columns]
+    columns = {key: result.columns(names) for key, result in named.items()}
+    labels = next(iter(columns.values())).axis_labels
     figure = NotebookFigure(figsize=(INCHES * len(names) + 1,) * 2)
-    draws = {
-        key: result.flat_draws[:, [result.table.names.index(name) for name in names]]
-        for key, result in named.items()
-    }
+    draws = {key: _finite(each.flat, names) for key, each in columns.items()}
     plot_corner(figure, draws, labels, **options)
     return figure
 
 
-def axis_label(model: Any, element: int) -> str:
-    """Return the label of an element of the vector, with its unit."""
-    unit = model.units[element]
-    return model.labels[element] + (f" [{unit}]" if unit else "")
+def _shared(results: Sequence[Any], chosen: Sequence[str]) -> list[str]:
+    """Return the names that all results have.
+
+    Latent variables are among them, and computed, where one is asked for.
+    """
+    tables = [list(result.table.names) for result in results]
+    if not all(set(chosen) <= set(names) for names in tables):
+        for result, names in zip(results, tables, strict=True):
+            names += result.latents.samples.names if result.has_posterior else []
+    return [name for name in tables[0] if all(name in names for names in tables)]
+
+
+def _finite(draws: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Return the draws at which all is defined; a latent variable may not be."""
+    finite = np.isfinite(draws).all(axis=1)
+    if not finite.any():
+        raise ValueError(
+            f"expected draws at which {', '.join(names)} are finite together; got "
+            "none; leave out a latent variable"
+        )
+    return draws[finite]
 
 
 def plot_corner(

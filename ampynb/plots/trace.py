@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from ampynb.plots.figure import COLOURS, GREY, tidy
+from ampynb.plots.figure import COLOURS, GREY, NotebookFigure, tidy
 
-__all__ = ["plot_trace"]
+__all__ = ["plot_trace", "trace"]
 
 MOST_LINES = 24
 MOST_POINTS = 2000
+
+
+def trace(result: Any, parameters: Any = None) -> NotebookFigure:
+    """Draw the traces of a result, its burn-in shaded.
+
+    Parameters
+    ----------
+    result : Result
+    parameters : str or sequence of str, optional
+        Names of parameters and latent variables; all parameters by default.
+    """
+    columns = result.columns(parameters, warmup=True)
+    if len(columns.position) == 0:
+        raise ValueError(
+            f"expected a draw; got 0: the run {result.reason}; run it longer"
+        )
+    figure = NotebookFigure(figsize=(9, 1.2 * len(columns.names) + 0.6))
+    warmup = len(result.warmup)
+    plot_trace(figure, columns.position, columns.axis_labels, warmup=warmup)
+    return figure
 
 
 def plot_trace(
@@ -48,8 +69,10 @@ def plot_trace(
             left.plot(steps, values, lw=0.5, alpha=0.7, color=colour)
         if warmup:
             left.axvspan(0, warmup, color=GREY, alpha=0.15, lw=0)
+        kept = position[warmup:, :, i]
+        kept = kept[np.isfinite(kept)]  # a latent variable may be undefined
         right.hist(
-            position[warmup:, :, i].ravel(),
+            kept,
             bins=40,
             orientation="horizontal",
             color=COLOURS[0],
@@ -57,7 +80,7 @@ def plot_trace(
         )
         for one in (left, right):
             tidy(one)
-        left.set_ylim(_limits(position[warmup:, :, i]))
+        left.set_ylim(_limits(kept))
         right.set_ylim(left.get_ylim())
         right.tick_params(labelleft=False, labelbottom=False)
         left.set_ylabel(labels[i], fontsize=9)

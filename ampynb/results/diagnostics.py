@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ampynb.algorithms.nested_outcome import effective_size
+from ampynb.results.points import Points
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,11 +54,11 @@ def summary_columns(
     """
     from ampynb.results.inference_data import effective_sample_size, r_hat
 
-    flat = position.reshape(-1, position.shape[-1])
-    low, middle, high = np.quantile(flat, (0.05, 0.5, 0.95), axis=0)
-    sd = flat.std(axis=0, ddof=1) if len(flat) > 1 else np.full(len(middle), np.nan)
+    points = Points(position.reshape(-1, position.shape[-1]))
+    low, middle, high = points.quantile((0.05, 0.5, 0.95))
+    sd = points.sd()
     columns = {
-        "mean": flat.mean(axis=0),
+        "mean": points.mean(),
         "sd": sd,
         "q05": low,
         "median": middle,
@@ -70,7 +71,7 @@ def summary_columns(
         from ampynb.algorithms.external import autocorrelation_time  # imports emcee
 
         extra["tau"] = autocorrelation_time(position)
-        bulk = len(flat) / extra["tau"]
+        bulk = len(points.values) / extra["tau"]
     return {
         **columns,
         "mcse_mean": sd / np.sqrt(bulk),
@@ -81,35 +82,26 @@ def summary_columns(
     }
 
 
-def weighted_columns(
-    position: np.ndarray, log_weight: np.ndarray
-) -> dict[str, np.ndarray]:
+def weighted_columns(points: Points) -> dict[str, np.ndarray]:
     """Return the columns of the posterior table for draws of unequal weight.
 
     They have no order in which they could converge: the effective sample size is that
-    of their weights (Kish 1965), the same for all parameters.
+    of their weights (Kish 1965), the same for all elements.
 
     Parameters
     ----------
-    position : array, (m, ndim)
-    log_weight : array, (m,)
+    points : Points, (m, ndim)
     """
-    weights = np.exp(log_weight)
-    quantiles = np.quantile(
-        position, (0.05, 0.5, 0.95), axis=0, weights=weights, method="inverted_cdf"
-    )
-    mean = np.average(position, axis=0, weights=weights)
-    size = effective_size(weights)
-    variance = np.average((position - mean) ** 2, axis=0, weights=weights)
-    sd = np.sqrt(variance * size / max(size - 1, np.finfo(float).tiny))
+    low, middle, high = points.quantile((0.05, 0.5, 0.95))
+    sd, size = points.sd(), effective_size(np.asarray(points.weights))
     return {
-        "mean": mean,
+        "mean": points.mean(),
         "sd": sd,
-        "q05": quantiles[0],
-        "median": quantiles[1],
-        "q95": quantiles[2],
+        "q05": low,
+        "median": middle,
+        "q95": high,
         "mcse_mean": sd / np.sqrt(size),
-        "ess": np.full(len(mean), size),
+        "ess": np.full(len(middle), size),
     }
 
 

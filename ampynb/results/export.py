@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -12,7 +12,10 @@ import numpy as np
 import xarray as xr
 
 from ampynb.algorithms.tempered import EVERY_TEMPERATURE
+from ampynb.analysis.batches import in_batches
 from ampynb.analysis.joint import fits_in
+from ampynb.analysis.latent import LatentError
+from ampynb.model.table import Row
 from ampynb.results.inference_data import container_from
 
 if TYPE_CHECKING:
@@ -38,7 +41,9 @@ def inference_data(result: Result) -> Any:
     and ``posterior_predictive``: of a variable ``data``, or of one with the name of
     each analysis that is fitted jointly. The last two hold one number for each draw
     and datum; they are left out where that is more than 200 MiB, and an attribute
-    says so.
+    says so. Latent variables are in ``latent``, in step with ``posterior``; draws of
+    unequal weight and their latent variables in ``weighted_posterior`` and
+    ``weighted_latent``.
     """
     table = result.table
     groups = {
@@ -63,11 +68,8 @@ def inference_data(result: Result) -> Any:
         },
         coords={},
         attributes=_attributes(result) | omitted,
-        variable_attributes={
-            row.name: {"units": row.unit, "long_name": row.label or row.name}
-            for row in rows
-        },
-        further=_further_groups(result),
+        variable_attributes={row.name: _about(row) for row in rows},
+        further=_further_groups(result) | _latent_groups(result),
     )
 
 
@@ -80,7 +82,7 @@ def _further_groups(result: Result) -> dict[str, xr.Dataset]:
     if weighted:
         position = weighted.pop("position")
         groups["weighted_posterior"] = xr.Dataset(
-            _with_axes(result.table, position, "sample")
+            _with_axes(result.table.rows, position, "sample")
             | {name: ("sample", values) for name, values in weighted.items()}
         )
     if result.outcome.tempered:
@@ -110,22 +112,58 @@ def _tempered_posterior(result: Result) -> xr.Dataset:
     with np.errstate(divide="ignore"):  # the prior's is infinite
         coordinates = {"temperature": 1 / beta, "beta": ("temperature", beta)}
     return xr.Dataset(
-        _with_axes(result.table, position, *axes)
+        _with_axes(result.table.rows, position, *axes)
         | {name: (axes, values) for name, values in by_chain.items()},
         coords=coordinates,
     )
 
 
-def _with_axes(table: Any, position: np.ndarray, *axes: str) -> dict[str, tuple]:
-    """Return the free parameters of (..., ndim) positions, with names of all axes."""
+def _latent_groups(result: Result) -> dict[str, xr.Dataset]:
+    """Return the latent variables in step with the draws, and with weighted ones."""
+    latents = result.latents_or_error
+    if not latents or isinstance(latents, LatentError):
+        return {}
+    rows, points = latents.samples.rows, latents.points
+    position = np.moveaxis(latents.samples.position, 1, 0)
+    nchains, ndraws = position.shape[:2]
+    groups = {
+        "latent": xr.Dataset(
+            _with_axes(rows, position, "chain", "draw"),
+            coords={"chain": np.arange(nchains), "draw": np.arange(ndraws)},
+            attrs={"samples_summary": json.dumps(latents.summary.as_dict())},
+        )
+    }
+    if points.weights is not None:
+        weighted = _with_axes(rows, points.values, "sample")
+        groups["weighted_latent"] = xr.Dataset(weighted)
+    return groups
+
+
+def _with_axes(
+    rows: Sequence[Row], position: np.ndarray, *axes: str
+) -> dict[str, tuple]:
+    """Return free parameters or latent variables with names of all axes, and units.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+    position : array, (..., ndim)
+    *axes : str
+        Names of its axes but the last.
+    """
     return {
         row.name: (
             [*axes, *_further_axes(row.name, len(row.shape))],
             position[..., row.span].reshape(*position.shape[:-1], *row.shape),
+            _about(row),
         )
-        for row in table.rows
-        if row.kind == "free"
+        for row in rows
+        if row.kind in ("free", "latent")
     }
+
+
+def _about(row: Row) -> dict[str, str]:
+    return {"units": row.unit, "long_name": row.label or row.name}
 
 
 def _further_axes(name: str, n: int) -> list[str]:
@@ -163,14 +201,18 @@ def _attributes(result: Result) -> dict[str, Any]:
         "seed": result.seed,
         "sampling_time": result.seconds,
         "stop_reason": result.reason,
-    } | _evidence_attributes(result)
+    } | _number_attributes(result)
 
 
-def _evidence_attributes(result: Result) -> dict[str, float]:
-    if result.log_evidence is None:
-        return {}
-    value, error = result.log_evidence
-    return {"log_evidence": value, "log_evidence_error": error}
+def _number_attributes(result: Result) -> dict[str, Any]:
+    attributes: dict[str, Any] = {}
+    if len(result.draws):
+        summary = result.samples_summary.as_dict()
+        attributes["samples_summary"] = json.dumps(summary)
+    if result.log_evidence is not None:
+        value, error = result.log_evidence
+        attributes |= {"log_evidence": value, "log_evidence_error": error}
+    return attributes
 
 
 def _data_groups(result: Result) -> tuple[dict, dict]:
@@ -227,13 +269,8 @@ def _by_draw(posterior: Posterior, vectors: np.ndarray, seed: int) -> dict[str, 
     By group, and by the name of the fit.
     """
     keys = jax.random.split(jax.random.key(seed), len(vectors))
-    padded = -(-len(vectors) // BATCH) * BATCH
-    # Batches of one size: one compilation whatever the number of draws.
-    index = np.minimum(np.arange(padded), len(vectors) - 1).reshape(-1, BATCH)
-    parts = [jax.device_get(_evaluate(posterior, vectors[i], keys[i])) for i in index]
-    return jax.tree_util.tree_map(
-        lambda *each: np.concatenate(each)[: len(vectors)], *parts
-    )
+    evaluate = functools.partial(_evaluate, posterior)
+    return in_batches(evaluate, vectors, keys, size=BATCH)
 
 
 @jax.jit

@@ -97,7 +97,8 @@ def save(container: Any, path: str) -> None:
 def r_hat(draws: np.ndarray) -> np.ndarray:
     """Return the rank-normalised split R-hat, (ndim,), of (n, chain, ndim) draws.
 
-    Source: Vehtari et al. 2021, Bayesian Analysis 16, 667. NaN for a single chain.
+    Source: Vehtari et al. 2021, Bayesian Analysis 16, 667. NaN for a single chain, and
+    for an element that is not finite at each draw.
     """
     if draws.shape[1] < 2:
         return np.full(draws.shape[-1], np.nan)
@@ -107,7 +108,8 @@ def r_hat(draws: np.ndarray) -> np.ndarray:
 def effective_sample_size(draws: np.ndarray, method: str = "bulk") -> np.ndarray:
     """Return the effective sample size, (ndim,), of (n, chain, ndim) draws.
 
-    ``method`` is ``"bulk"`` or ``"tail"`` (Vehtari et al. 2021).
+    ``method`` is ``"bulk"`` or ``"tail"`` (Vehtari et al. 2021). NaN for an element
+    that is not finite at each draw.
     """
     return _by_element("ess", draws, method=method)
 
@@ -118,9 +120,13 @@ def bfmi(energy: np.ndarray) -> np.ndarray:
 
 
 def _by_element(function: str, draws: np.ndarray, **options: Any) -> np.ndarray:
-    if draws.shape[0] < 4:
-        return np.full(draws.shape[-1], np.nan)
-    dataset = xr.Dataset({"x": (("chain", "draw", "i"), np.moveaxis(draws, 1, 0))})
+    answers = np.full(draws.shape[-1], np.nan)
+    defined = np.isfinite(draws).all(axis=(0, 1))
+    if draws.shape[0] < 4 or not defined.any():
+        return answers
+    chains = np.moveaxis(draws[..., defined], 1, 0)
+    dataset = xr.Dataset({"x": (("chain", "draw", "i"), chains)})
     with np.errstate(divide="ignore", invalid="ignore"):  # where nothing varies
-        answer = getattr(_arviz(), function)(dataset, **options)
-    return np.asarray(answer["x"])
+        found = getattr(_arviz(), function)(dataset, **options)
+    answers[defined] = found["x"]
+    return answers

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,30 +17,35 @@ from ampynb.algorithms.algorithm import (
     Estimate,
     Outcome,
 )
+from ampynb.analysis.analysis import Analysis
+from ampynb.analysis.latent import LatentError
 from ampynb.analysis.posterior import Posterior
 from ampynb.model.model import Model
-from ampynb.model.table import suggest
-from ampynb.results.diagnostics import (
-    Diagnostics,
-    summary_columns,
-    weighted_columns,
-)
+from ampynb.results import chaining
+from ampynb.results.columns import columns_of
 from ampynb.results.export import inference_data
+from ampynb.results.history import Best
+from ampynb.results.intervals import errors_at_sigma, values_at_sigma
+from ampynb.results.latents import Latents
+from ampynb.results.maximise import maximise
+from ampynb.results.points import Points
+from ampynb.results.samples_summary import SamplesSummary
 from ampynb.results.stored_table import StoredTable
+from ampynb.results.tables import columns_of_table, diagnostics, no_draws, summary
+from ampynb.results.views import as_html, as_text
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ampynb.plots.figure import NotebookFigure
     from ampynb.results.history import History
 
-__all__ = ["Result"]
-
-FEWEST_DRAWS = 4  # of each walker, for a table
+__all__ = ["Result", "result_class"]
 
 
 class Result:
     """Draws from a posterior, whole or as far as the run came.
+
+    Subclass it to add what your analysis makes of them, and name the subclass as the
+    analysis' ``Result``.
 
     Attributes
     ----------
@@ -165,29 +169,46 @@ class Result:
 
     # Points
 
-    def max_log_likelihood(self) -> Any:
-        """Return the instance with the highest log likelihood among the draws."""
-        return self.model.instance_from_vector(self._best()[0])
-
     @property
-    def log_likelihood(self) -> float:
-        """The highest log likelihood among the draws."""
-        return self._best()[1]
-
-    def _best(self) -> tuple[np.ndarray, float]:
+    def best(self) -> Best:
+        """The draw with the highest log likelihood: ``value`` and ``position``."""
         weighted = self.outcome.weighted
         if weighted:  # the points that are still alive are the best
             best = int(np.argmax(weighted["log_likelihood"]))
             value = float(weighted["log_likelihood"][best])
-            return np.asarray(weighted["position"][best]), value
+            return Best(value, np.asarray(weighted["position"][best]))
         if self._highest is None:
-            raise ValueError(self._no_draws("a draw"))
-        return self._highest.position, self._highest.value
+            raise ValueError(no_draws(self, "a draw"))
+        return self._highest
+
+    @property
+    def instance(self) -> Any:
+        """The instance with the highest log likelihood among the draws."""
+        return self.model.instance_from_vector(self.best.position)
+
+    def max_log_likelihood(self) -> Any:
+        """Return `instance`."""
+        return self.instance
+
+    @property
+    def log_likelihood(self) -> float:
+        """The highest log likelihood among the draws: that of `instance`."""
+        return self.best.value
+
+    maximise = maximise
+
+    @property
+    def points(self) -> Points:
+        """The draws in one list, with their weights where these are not equal."""
+        self._need_draws()
+        weighted = self.outcome.weighted
+        if weighted:
+            return Points(weighted["position"], np.exp(weighted["log_weight"]))
+        return Points(self.flat_draws)
 
     def median(self) -> Any:
         """Return the instance at the median of each parameter."""
-        self._need_draws()
-        return self.model.instance_from_vector(np.median(self.flat_draws, axis=0))
+        return self.model.instance_from_vector(self.points.median())
 
     def sample(self, n: int, seed: int = 0) -> np.ndarray:
         """Return ``n`` draws at random, (n, ndim) [model units].
@@ -199,59 +220,75 @@ class Result:
         random = np.random.default_rng(seed)
         return self.flat_draws[random.choice(available, n, replace=n > available)]
 
+    def draw_instances(self, n: int, seed: int = 0) -> list:
+        """Return ``n`` draws at random as instances; see `sample`."""
+        draws = self.sample(n, seed)
+        return [self.model.instance_from_vector(vector) for vector in draws]
+
     def _need_draws(self) -> None:
         if len(self.draws) == 0:
-            raise ValueError(self._no_draws("draws of the posterior"))
+            raise ValueError(no_draws(self, "draws of the posterior"))
 
-    def _no_draws(self, wanted: str) -> str:
-        burnt = f" after {len(self.warmup)} steps of burn-in"
-        return (
-            f"expected {wanted}; got {len(self.draws)}: the run {self.reason}"
-            f"{burnt if self.algorithm.burn else ''}; run it longer"
-        )
+    # Widths
+
+    @functools.cached_property
+    def samples_summary(self) -> SamplesSummary:
+        """Best point, medians and intervals at 1, 2 and 3 sigma, fit for JSON."""
+        return SamplesSummary.of(self.table, self.points, self.best, self.log_evidence)
+
+    values_at_sigma = values_at_sigma
+    errors_at_sigma = errors_at_sigma
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """Covariance of the posterior, (ndim, ndim) [model units, squared]."""
+        return self.points.covariance()
+
+    # The next fit's model
+
+    projected_model = property(chaining.projected_model)
+    model_centred = property(chaining.model_centred)
+    model_centred_relative = chaining.model_centred_relative
+    model_centred_absolute = chaining.model_centred_absolute
+    model_centred_max_lh_bounded = chaining.model_centred_max_lh_bounded
+
+    # Latent variables
+
+    @functools.cached_property
+    def latents_or_error(self) -> Latents | LatentError | None:
+        """`latents`, or what went wrong with them; None without model and analysis."""
+        if not self.has_posterior:
+            return None
+        try:
+            return Latents(self)
+        except LatentError as error:  # told in the verdict, raised where they are used
+            return error
+
+    @property
+    def latents(self) -> Latents:
+        """Latent variables by name, (n_draws, nwalkers, ...); empty without any.
+
+        Raises
+        ------
+        LatentError
+            Where they cannot be computed.
+        """
+        found = self.latents_or_error
+        if isinstance(found, LatentError):
+            raise found
+        return Latents(self) if found is None else found
 
     # Tables
 
+    columns = columns_of
+    summary = summary
+
     @functools.cached_property
-    def _columns(self) -> dict[str, np.ndarray]:
-        self._need_draws()
-        weighted = self.outcome.weighted
-        if weighted:
-            return weighted_columns(weighted["position"], weighted["log_weight"])
-        independent = self.algorithm.independent_chains or not (
-            self.algorithm.draws_chains
-        )
-        return summary_columns(self.draws, independent)
+    def table_columns(self) -> dict[str, np.ndarray]:
+        """Columns of `summary` for the parameters, each (ndim,)."""
+        return columns_of_table(self, self.draws, self.points)
 
-    def summary(self) -> pd.DataFrame:
-        """Return the posterior table, one row for each element of the vector.
-
-        Returns
-        -------
-        DataFrame
-            Columns ``unit, mean, sd, q05, median, q95, mcse_mean, ess_bulk, ess_tail,
-            r_hat``, and ``tau`` [steps] for ensembles. R-hat of an ensemble takes its
-            walkers for chains: it can show that a run has not converged, not that it
-            has. Weighted draws have no chains, and ``ess`` in the place of these.
-        """
-        import pandas as pd
-
-        table = pd.DataFrame(self._columns, index=self.table.names)
-        table.insert(0, "unit", self.table.units)
-        return table
-
-    def diagnostics(self) -> Diagnostics:
-        """Return how far the draws can be trusted, in numbers and in plain words."""
-        few = len(self.draws) < FEWEST_DRAWS
-        too_few = [self._no_draws(f"{FEWEST_DRAWS} draws of each walker or more")]
-        return Diagnostics(
-            names=self.table.names,
-            columns={} if few else self._columns,
-            steps=len(self.draws),
-            stats=self.stats,
-            step_stats=self.step_stats,
-            trouble=[*(too_few if few else []), *self.outcome.trouble],
-        )
+    diagnostics = diagnostics
 
     def verdict(self) -> list[str]:
         """Return what speaks against these draws, in words; empty where nothing."""
@@ -289,24 +326,9 @@ class Result:
 
     def trace(self, parameters: Any = None) -> NotebookFigure:
         """Draw the chains, burn-in shaded, and the distributions beside them."""
-        from ampynb.plots.corner import axis_label
-        from ampynb.plots.figure import NotebookFigure
-        from ampynb.plots.trace import plot_trace
+        from ampynb.plots.trace import trace
 
-        names = self.table.names
-        parameters = [parameters] if isinstance(parameters, str) else parameters
-        for name in parameters or ():
-            if name not in names:
-                raise ValueError(suggest(name, names))
-        chosen = [names.index(name) for name in parameters or names]
-        figure = NotebookFigure(figsize=(9, 1.2 * len(chosen) + 0.6))
-        parts = [part for part in (self.warmup, self.draws) if len(part)]
-        if not parts:
-            raise ValueError(self._no_draws("a draw"))
-        position = np.concatenate(parts)[..., chosen]
-        labels = [axis_label(self.table, element) for element in chosen]
-        plot_trace(figure, position, labels, warmup=len(self.warmup))
-        return figure
+        return trace(self, parameters)
 
     def plot_fit(self, n: int = 200, mass: float = 0.68) -> NotebookFigure:
         """Draw the median fit, the best one dashed, a band and the residuals.
@@ -320,53 +342,30 @@ class Result:
         mass : float
             Share of their models that the band holds.
         """
-        from ampynb.plots.figure import NotebookFigure
-        from ampynb.plots.panels import columns_of, panels_for
+        from ampynb.plots.posterior_fit import posterior_fit
 
-        analysis = self.analysis
-        fit = analysis.fit_for_visualization(self.median())
-        columns, rows = columns_of(fit)
-        size = (8, 5.5) if columns == 1 else (5.5 * columns, 4.5 * rows)
-        figure = NotebookFigure(figsize=size)
-        panels = panels_for(figure, analysis.panel(), fit)
-        panels.add_band(analysis.fits_for_visualization(self._instances(n)), mass)
-        panels.add_best(analysis.fit_for_visualization(self.max_log_likelihood()))
-        return figure
-
-    def _instances(self, n: int) -> Any:
-        import jax
-
-        return jax.vmap(self.model.instance_from_vector)(self.sample(n))
-
-    # Views
-
-    def _headline(self) -> str:
-        shape = " x ".join(map(str, self.draws.shape[:2]))
-        return (
-            f"{self.algorithm.name}, {self.reason}: {shape} draws of "
-            f"{self.table.ndim} parameters in {self.seconds:.1f} s"
-            + (f" on {self.devices} devices" if self.devices > 1 else "")
-        )
-
-    def _remarks(self) -> list[str]:
-        """Return what is told below the headline."""
-        evidence = [
-            f"log evidence {estimate} by {method.replace('_', ' ')}"
-            for method, estimate in self.outcome.log_evidence.items()
-        ]
-        return [*evidence, *filter(None, [self.message])]
+        return posterior_fit(self, n, mass)
 
     def __repr__(self) -> str:
-        lines = [f"Result of {self._headline()}", *self._remarks()]
-        if len(self.draws) >= FEWEST_DRAWS:
-            lines.append(self.summary().round(4).to_string())
-        return "\n".join([*lines, *self.verdict()])
+        return as_text(self)
 
-    def _repr_html_(self) -> str:
-        table = ""
-        if len(self.draws) >= FEWEST_DRAWS:
-            table = self.summary().to_html(float_format="{:.4g}".format, border=0)
-        remarks = "".join(f"<div>{escape(line)}</div>" for line in self._remarks())
-        told = "".join(f"<div>⚠ {escape(line)}</div>" for line in self.verdict())
-        fine = "<div>✓ nothing speaks against these draws</div>"
-        return f"<b>{escape(self._headline())}</b>{remarks}{table}{told or fine}"
+    _repr_html_ = as_html
+
+
+def result_class(analysis: Analysis) -> type[Result]:
+    """Return the class of an analysis' results: its own, or `Result`.
+
+    Raises
+    ------
+    TypeError
+        Where the analysis names a class that is no subclass of `Result`.
+    """
+    own: Any = analysis.Result
+    if own is None:
+        return Result
+    if not (isinstance(own, type) and issubclass(own, Result)):
+        raise TypeError(
+            f"expected {type(analysis).__qualname__}.Result to be a subclass of "
+            f"ampynb.Result; got {own!r}; write class Own(ampynb.Result)"
+        )
+    return own

@@ -16,7 +16,7 @@ def test_the_maximum_of_a_gaussian_posterior_is_its_mean(use_jax):
     assert found.converged
     width = np.sqrt(np.diag(problem.covariance))
     assert np.abs((found.vector - problem.mean) / width).max() < 1e-2
-    assert found.log_posterior == pytest.approx(
+    assert found.log_density == pytest.approx(
         float(problem.posterior.log_posterior(found.vector))
     )
 

@@ -76,12 +76,39 @@ def test_a_result_gives_draws_of_it():
     assert {tuple(row) for row in position} <= known
 
 
-def test_a_result_with_other_parameters_is_refused():
+def test_a_result_gives_the_parameters_that_it_has():
+    """The next model frees one: that one begins at draws from its prior."""
     result = result_of(line_problem().model.fix(slope=1.0))
+    model = anb.Model(slope=dist.Uniform(5.0, 6.0), intercept=dist.Normal(0.0, 1.0))
+    position = position_from(result, model)
+    known = set(result.flat_draws.ravel().tolist())
+    assert set(position[:, 1].tolist()) <= known
+    assert np.all((position[:, 0] > 5.0) & (position[:, 0] < 6.0))
+    assert len(np.unique(position[:, 0])) == NWALKERS
+
+
+def test_a_result_gives_a_model_with_fewer_parameters_what_it_needs():
+    result = result_of(line_problem().model)
+    position = position_from(result, line_problem().model.fix(slope=1.0))
+    assert set(position[:, 0].tolist()) <= set(result.flat_draws[:, 1].tolist())
+
+
+def test_draws_of_a_result_outside_the_new_priors_are_passed_over():
+    result = result_of(line_problem().model)
+    narrow = line_problem().model.with_priors(slope=dist.Uniform(0.0, 10.0))
+    position = position_from(result, narrow)
+    assert np.all(position[:, 0] > 0.0)
+    far = line_problem().model.with_priors(slope=dist.Uniform(50.0, 60.0))
+    with pytest.raises(ValueError, match=r"expected 16 draws .*; got 0 of 100; widen"):
+        position_from(result, far)
+
+
+def test_a_result_with_other_parameters_is_refused():
+    result = result_of(line_problem().model)
     with pytest.raises(
-        ValueError, match=r"expected .*slope.*; got .*intercept.*; pass"
+        ValueError, match=r"expected .*weights.*; got .*intercept.*; pass"
     ):
-        position_from(result, line_problem().model)
+        position_from(result, anb.Model(weights=dist.Normal(0.0, 1.0)))
 
 
 def test_a_result_without_draws_is_refused():

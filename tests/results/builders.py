@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
 import numpyro.distributions as dist
 
 import ampynb as anb
-from ampynb.algorithms.algorithm import SAMPLING, WARMUP, Draws
+from ampynb.algorithms.algorithm import SAMPLING, WARMUP, Draws, Estimate, Outcome
 from ampynb.algorithms.scripted import Scripted
 from ampynb.results.history import History
+from ampynb.results.result import result_class
 from tests.helpers import line_problem
 
 BATCH = 2048
+EVIDENCE = Estimate(-12.5, 0.25)
 LINE = line_problem()
 BENT = anb.Model(
     slope=anb.Parameter(dist.Normal(1.0, 2.0), unit="mJy/d", label="m"),
@@ -60,6 +63,41 @@ def draws_of(posterior: anb.Posterior, position: np.ndarray, phase: str) -> Draw
     return Draws(position, stats, phase)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Weighted(Scripted):
+    """Draws of any normal distribution about 0, weighted to be standard normal."""
+
+    sd: float = 2.0
+    name: ClassVar[str] = "weighted"
+    draws_chains: ClassVar[bool] = False
+
+    def finish(self, draws: Draws, live: Draws | None) -> Outcome:
+        position = draws.position.reshape(-1, draws.position.shape[-1])
+        log_weight = -0.5 * np.sum(position**2 * (1 - self.sd**-2), axis=1)
+        weight = np.exp(log_weight) / np.sum(np.exp(log_weight))
+        random = np.random.default_rng(0)
+        rows = random.choice(len(position), len(position), p=weight)
+        shape = draws.position.shape
+        stats = {
+            name: v.ravel()[rows].reshape(shape[:2]) for name, v in draws.stats.items()
+        }
+        weighted = {
+            "position": position,
+            "log_weight": np.log(weight),
+            "log_likelihood": draws.stats["log_likelihood"].ravel(),
+        }
+        equal = position[rows].reshape(shape)
+        return Outcome(equal, stats, {"importance": EVIDENCE}, weighted)
+
+
+def weighted_result(
+    n: int = 4000, posterior: anb.Posterior = LINE.posterior, seed: int = 0
+) -> anb.Result:
+    """Return draws that their weights make standard normal."""
+    position = Weighted.sd * normal_draws(n, 4, posterior.model.ndim, seed)
+    return result_of(position, posterior, kind=Weighted)
+
+
 def result_of(
     position: np.ndarray,
     posterior: anb.Posterior = LINE.posterior,
@@ -69,6 +107,7 @@ def result_of(
     seed: int = 3,
     reason: str = "completed",
     extra_stats: dict[str, np.ndarray] | None = None,
+    kind: Any = None,
 ) -> anb.Result:
     """Return the result of a run that left these draws, (n, nwalkers, ndim)."""
     history = History()
@@ -77,10 +116,10 @@ def result_of(
     if len(position):
         draws = draws_of(posterior, position, SAMPLING)
         history.append(draws._replace(stats=draws.stats | (extra_stats or {})))
-    kind: Any = Scripted if independent else anb.Ensemble
+    kind = kind or (Scripted if independent else anb.Ensemble)
     burn = 0 if warmup is None else len(warmup)
     algorithm = kind(nwalkers=position.shape[1], burn=burn, iterations=len(position))
-    return anb.Result(
+    return result_class(posterior.analysis)(
         posterior, algorithm, history, seed=seed, seconds=1.5, reason=reason
     )
 

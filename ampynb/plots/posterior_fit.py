@@ -1,0 +1,44 @@
+"""The fit of a result: its median and its best, a band of its draws, residuals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+
+from ampynb.plots.figure import NotebookFigure
+from ampynb.plots.image import ImagePanels, is_image
+from ampynb.plots.panels import columns_of, panels_for
+
+__all__ = ["posterior_fit"]
+
+IMAGE_SIZE = (12, 4)
+
+
+def posterior_fit(result: Any, n: int, mass: float) -> NotebookFigure:
+    """Draw the median fit, the best one dashed, a band and the residuals.
+
+    Of an image the median fit alone: no band can lie over it.
+
+    Parameters
+    ----------
+    result : Result
+    n : int
+        Posterior draws that the band is made of.
+    mass : float
+        Share of their models that the band holds.
+    """
+    analysis = result.analysis
+    fit = analysis.fit_for_visualization(result.median())
+    columns, rows = columns_of(fit)
+    size = (8, 5.5) if columns == 1 else (5.5 * columns, 4.5 * rows)
+    if is_image(fit):
+        size = IMAGE_SIZE
+    figure = NotebookFigure(figsize=size)
+    panels = panels_for(figure, analysis.panel(), fit)
+    if isinstance(panels, ImagePanels):
+        return figure
+    instances = jax.vmap(result.model.instance_from_vector)(result.sample(n))
+    panels.add_band(analysis.fits_for_visualization(instances), mass)
+    panels.add_best(analysis.fit_for_visualization(result.instance))
+    return figure

@@ -1,0 +1,111 @@
+"""The maximum of a density, from the best draw uphill."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from ampynb.algorithms.optimise import maximise as climb
+from ampynb.model.model import Model
+
+if TYPE_CHECKING:
+    from ampynb.results.result import Result
+
+__all__ = ["DENSITIES", "Maximum", "maximise"]
+
+DENSITIES = ("log_likelihood", "log_posterior")
+MOST_DRAWS = 10_000
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Maximum:
+    """The point at which a density is highest.
+
+    Attributes
+    ----------
+    instance : instance
+    vector : array, (ndim,) [model units]
+    log_likelihood, log_posterior : float
+        At the point.
+    converged : bool
+        Whether the optimiser found that it is a maximum.
+    message : str
+        The optimiser's own words.
+    """
+
+    instance: Any
+    vector: np.ndarray
+    log_likelihood: float
+    log_posterior: float
+    converged: bool
+    message: str
+
+    def __repr__(self) -> str:
+        doubt = "" if self.converged else f", not converged: {self.message}"
+        return (
+            f"Maximum(log_likelihood={self.log_likelihood:.8g}, "
+            f"log_posterior={self.log_posterior:.8g}, "
+            f"vector={self.vector.tolist()}{doubt})"
+        )
+
+    def _repr_html_(self) -> str:
+        return f"<code>{escape(repr(self))}</code>"
+
+
+def maximise(result: Result, density: str = "log_likelihood") -> Maximum:
+    """Return the very maximum of a density in model units, uphill from the best draw.
+
+    Parameters
+    ----------
+    density : str
+        ``"log_likelihood"`` for the best fit, ``"log_posterior"`` for the most
+        probable point.
+
+    Notes
+    -----
+    The steps are scaled by the draws' covariance; see
+    `ampynb.algorithms.optimise.maximise`. Where the climb ends below the best draw,
+    that is returned.
+    """
+    if density not in DENSITIES:
+        raise ValueError(
+            f"expected a density among {', '.join(map(repr, DENSITIES))}; got "
+            f"{density!r}; correct it"
+        )
+    posterior, start = result.posterior, result.best.position
+    z = _unconstrained(posterior.model, result.flat_draws[-MOST_DRAWS:])
+    scale = _scale(np.asarray(z))
+    found = climb(posterior, start, density=density, scale=scale)
+    is_better = found.log_density > float(getattr(posterior, density)(start))
+    vector = found.vector if is_better else np.asarray(start)
+    return Maximum(
+        posterior.model.instance_from_vector(vector),
+        vector,
+        float(posterior.log_likelihood(vector)),
+        float(posterior.log_posterior(vector)),
+        found.converged,
+        found.message,
+    )
+
+
+def _scale(z: np.ndarray) -> np.ndarray:
+    """Return a square root of the draws' covariance, or of its diagonal."""
+    n, ndim = z.shape
+    if n <= ndim:
+        return np.eye(ndim)
+    covariance = np.atleast_2d(np.cov(z, rowvar=False))
+    if np.isfinite(covariance).all():
+        values, vectors = np.linalg.eigh(covariance)
+        if values[0] > 1e-12 * values[-1]:
+            return vectors * np.sqrt(values)
+    widths = np.sqrt(np.diag(covariance))
+    return np.diag(np.where(np.isfinite(widths) & (widths > 0), widths, 1.0))
+
+
+@jax.jit
+def _unconstrained(model: Model, vectors: jax.Array) -> jax.Array:
+    return jax.vmap(model.unconstrain)(vectors)

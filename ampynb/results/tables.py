@@ -1,0 +1,105 @@
+"""The posterior table, and what speaks against it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ampynb.analysis.latent import LatentError
+from ampynb.results.diagnostics import (
+    Diagnostics,
+    summary_columns,
+    weighted_columns,
+)
+from ampynb.results.points import Points
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ampynb.results.result import Result
+
+__all__ = ["FEWEST_DRAWS", "columns_of_table", "diagnostics", "no_draws", "summary"]
+
+FEWEST_DRAWS = 4  # of each walker, for a table
+
+
+def columns_of_table(
+    result: Result, position: np.ndarray, points: Points
+) -> dict[str, np.ndarray]:
+    """Return the table's columns, each (k,).
+
+    Parameters
+    ----------
+    result : Result
+    position : array, (n_draws, nwalkers, k)
+    points : Points, (m, k)
+        The same in one list, or the draws of unequal weight in their place.
+    """
+    if points.weights is not None:
+        return weighted_columns(points)
+    algorithm = result.algorithm
+    independent = algorithm.independent_chains or not algorithm.draws_chains
+    return summary_columns(position, independent)
+
+
+def summary(result: Result) -> pd.DataFrame:
+    """Return the posterior table, one row for each element of the vector.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``unit, mean, sd, q05, median, q95, mcse_mean, ess_bulk, ess_tail,
+        r_hat``, and ``tau`` [steps] for ensembles. R-hat of an ensemble takes its
+        walkers for chains: it can show that a run has not converged, not that it has.
+        Weighted draws have no chains, and ``ess`` in the place of these.
+        With latent variables ``kind`` is ``"free"`` for parameters and ``"latent"`` in
+        their rows, whose numbers are those of finite values; where there are others,
+        R-hat and sample sizes are NaN.
+    """
+    import pandas as pd
+
+    table = pd.DataFrame(result.table_columns, index=result.table.names)
+    table.insert(0, "unit", result.table.units)
+    latents = result.latents_or_error
+    if not latents or isinstance(latents, LatentError):
+        return table
+    table.insert(1, "kind", "free")
+    samples = latents.samples
+    columns = columns_of_table(result, samples.position, latents.points)
+    below = pd.DataFrame(columns, samples.names)
+    below.insert(0, "unit", samples.units)
+    below.insert(1, "kind", "latent")
+    return pd.concat([table, below])
+
+
+def diagnostics(result: Result) -> Diagnostics:
+    """Return how far the draws can be trusted, in numbers and in plain words."""
+    few = len(result.draws) < FEWEST_DRAWS
+    return Diagnostics(
+        names=result.table.names,
+        columns={} if few else result.table_columns,
+        steps=len(result.draws),
+        stats=result.stats,
+        step_stats=result.step_stats,
+        trouble=[*_trouble(result, few), *result.outcome.trouble],
+    )
+
+
+def _trouble(result: Result, few: bool) -> list[str]:
+    """Return what is wrong besides the numbers."""
+    wanted = f"{FEWEST_DRAWS} draws of each walker or more"
+    told = [no_draws(result, wanted)] if few else []
+    latents = result.latents_or_error
+    if isinstance(latents, LatentError):
+        return [*told, f"no latent variables: {latents}"]
+    return told if latents is None else [*told, *latents.samples.remarks()]
+
+
+def no_draws(result: Result, wanted: str) -> str:
+    """Return the message for a result that has too few draws."""
+    burnt = f" after {len(result.warmup)} steps of burn-in"
+    return (
+        f"expected {wanted}; got {len(result.draws)}: the run {result.reason}"
+        f"{burnt if result.algorithm.burn else ''}; run it longer"
+    )
