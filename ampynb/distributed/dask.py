@@ -55,8 +55,9 @@ class DaskWorkers:
         if isinstance(number, Client):
             self._client = number
         else:
+            no_page: Any = None  # its annotation leaves out that there may be none
             self._cluster = LocalCluster(
-                n_workers=number, threads_per_worker=1, dashboard_address=None
+                n_workers=number, threads_per_worker=1, dashboard_address=no_page
             )
             self._client = Client(self._cluster)
         self._name = held[0]
@@ -64,14 +65,16 @@ class DaskWorkers:
 
     def map(self, arguments: Sequence[Any]) -> list:
         """Return what the function gives for each argument, in order."""
-        share = share_of(arguments, sum(self._client.nthreads().values()))
+        threads: Any = self._client.nthreads()  # no coroutine: the client is not async
+        share = share_of(arguments, sum(threads.values()))
         shares = [arguments[i : i + share] for i in range(0, len(arguments), share)]
         tasks = [
             self._client.submit(_each, self._call, share, pure=False)
             for share in shares
         ]
         try:
-            return [value for values in self._client.gather(tasks) for value in values]
+            gathered: Any = self._client.gather(tasks)
+            return [value for values in gathered for value in values]
         except (KilledWorker, CancelledError) as error:
             raise WorkersLostError(
                 f"expected dask's workers to live as long as the run; got {error}; see "

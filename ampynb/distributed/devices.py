@@ -67,7 +67,8 @@ def mesh_for(
 def _is_placed(posterior: Posterior) -> bool:
     """Whether a user has said on which device to compute."""
     arrays = jax.tree_util.tree_leaves(posterior)
-    return jax.config.jax_default_device is not None or any(
+    chosen = jax.config.read("jax_default_device")
+    return chosen is not None or any(
         isinstance(array, jax.Array) and array.committed for array in arrays
     )
 

@@ -68,7 +68,11 @@ def get_pool_context(
     workers : int, optional
         How many; None and 1 are this process alone.
     executor : str
-        ``"process"``, ``"thread"``, ``"mpi"`` or ``"dask"``; see `InferenceEngine.run`.
+        ``"process"`` and ``"thread"`` are of this machine; processes import the
+        analysis' class from its module. ``"mpi"`` are the other ranks of ``mpirun -n 3
+        python script.py``: they run the script as far as this call, and compute for
+        the first rank from there on. ``"dask"`` are processes of this machine, or
+        ``workers=client`` those of a cluster.
 
     Examples
     --------
@@ -126,8 +130,9 @@ def _pool_from(workers: Any, executor: str) -> Any | None:
     is_cluster = executor == "dask" and hasattr(workers, "scatter")
     if workers is None or (hasattr(workers, "map") and not is_cluster):
         return workers
-    is_count = isinstance(workers, numbers.Integral) and not isinstance(workers, bool)
-    if not is_cluster and not (is_count and workers >= 1):
+    is_number = isinstance(workers, numbers.Integral) and not isinstance(workers, bool)
+    is_count = is_number and int(workers) >= 1
+    if not is_cluster and not is_count:
         raise ValueError(
             f"expected workers as a whole number or a pool with map; got {workers!r}; "
             "give for instance workers=2"

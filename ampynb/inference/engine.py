@@ -159,12 +159,8 @@ class InferenceEngine:
         until : StoppingRule, optional
             Ends the run early: ``ess(400) | seconds(600)``.
         executor : str
-            What ``workers`` are. ``"process"`` and ``"thread"`` are of this machine;
-            processes import the analysis' class from its module. ``"mpi"`` are the
-            other ranks of ``mpirun -n 3 python script.py``: they run the script as
-            far as this call, and compute for the first rank from there on.
-            ``"dask"`` are processes of this machine, or ``workers=client`` those of
-            a cluster.
+            What ``workers`` are: ``"process"``, ``"thread"``, ``"mpi"`` or ``"dask"``;
+            see `get_pool_context`.
         devices : int, optional
             JAX devices that share chains or walkers. By default all that JAX has, of
             all processes that `jax.distributed` connects; only an ensemble stays on

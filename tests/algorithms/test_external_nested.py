@@ -68,7 +68,7 @@ def test_an_infeasible_region_takes_its_share_of_the_prior():
     half = HalfLine(line.x, line.y, line.yerr)
     above = norm.sf(1.4, problem.mean[0], problem.covariance[0, 0] ** 0.5)
     found = outcome(replace(SMALL, nwalkers=200), anb.Posterior(half, problem.model))
-    assert_estimate(found, line_evidence(problem) + np.log(above))
+    assert_estimate(found, line_evidence(problem) + float(np.log(above)))
     assert np.all(found.position[..., 0] > 1.4)
 
 

@@ -14,7 +14,7 @@ from tests.algorithms.cases import BURN
 from tests.helpers import line_problem
 
 
-def run(kind=anb.NUTS, **options) -> anb.Result:
+def run(kind: type = anb.NUTS, **options) -> anb.Result:
     problem = line_problem()
     engine = anb.InferenceEngine(problem.analysis, problem.model, seed=2)
     sampler = kind(**{"nwalkers": 4, "burn": BURN, "iterations": 1000, **options})

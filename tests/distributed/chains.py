@@ -15,7 +15,7 @@ import ampynb as anb
 from tests.helpers import line_problem
 
 ROOT = Path(__file__).parents[2]
-STEPS = {"nwalkers": 8, "burn": 20, "iterations": 60}
+STEPS: dict[str, Any] = {"nwalkers": 8, "burn": 20, "iterations": 60}
 
 
 def engine(analysis: anb.Analysis) -> anb.InferenceEngine:

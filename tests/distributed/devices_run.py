@@ -79,7 +79,7 @@ def collectives(algorithm: anb.Ensemble) -> list[str]:
         start = draw_start(posterior, key, algorithm.nwalkers)
         state = algorithm.init(posterior, key, start)
         program = ensemble._advance.lower(posterior, state, 3, algorithm.moves)
-    return re.findall(KINDS, program.compile().as_text())
+    return re.findall(KINDS, str(program.compile().as_text()))
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def ends(folder: Path) -> dict[str, Any]:
     long = {**CASES["walkers"], "iterations": 10**6}
     stopper = Stopper()
     stopper.run = engine().start(**long, progress=stopper)
-    told = {"stopped": len(stopper.run.wait(100).draws)}
+    told: dict = {"stopped": len(stopper.run.wait(100).draws)}
     path = folder / "full"
     if is_first():
         stopper.run = None

@@ -92,6 +92,7 @@ def test_one_process_is_alone():
         told = yield "first"
         yield told
 
-    led = hosts.led_by_first(loop(), stop=None)
+    nothing: Any = None
+    led = hosts.led_by_first(loop(), stop=nothing)
     assert next(led) == "first"
     assert led.send("anything") == "anything"

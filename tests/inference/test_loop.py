@@ -103,6 +103,7 @@ def test_events_say_what_happened(clock: Clock):
         "seed": 3,
         "step": 0,
         "seconds": 0.0,
+        "devices": 1,
     }
     advanced = [event for event in events if event["event"] == "Advanced"]
     steps = [event["step"] for event in advanced]

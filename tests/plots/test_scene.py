@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -103,7 +104,8 @@ def test_images_are_told_in_the_colours_of_matplotlib():
     scene = Scene(anb.Panel(), image_at(1.0), 700, 300)
     fit = image_at(0.8)
     frame = scene.frames(fit, batched=False)
-    scene.panels.update(fit)
+    panels: Any = scene.panels
+    panels.update(fit)
     parts = scene.layout(fit)["parts"]
     assert [part["kind"] for part in parts] == ["image", "image"]
     start = 0
