@@ -27,7 +27,14 @@ __all__ = [
 ]
 
 _PROTOCOL_SLOTS = ("__dict__", "__weakref__")
-_PLAIN = (type, FunctionType, BuiltinFunctionType, MethodType, ModuleType)
+_PLAIN = (
+    type,
+    FunctionType,
+    BuiltinFunctionType,
+    MethodType,
+    ModuleType,
+    np.ufunc,
+)
 
 
 @dataclass(frozen=True)
