@@ -162,9 +162,8 @@ class InferenceEngine:
             What ``workers`` are: ``"process"``, ``"thread"``, ``"mpi"`` or ``"dask"``;
             see `get_pool_context`.
         devices : int, optional
-            JAX devices that share chains or walkers. By default all that JAX has, of
-            all processes that `jax.distributed` connects; only an ensemble stays on
-            one processor, as its walkers meet twice at each step.
+            JAX devices that share chains or walkers; all by default, but an ensemble
+            stays on one processor.
         progress : str
             ``"auto"``, ``"widget"``, ``"terminal"``, ``"json"`` or ``"none"``.
 
