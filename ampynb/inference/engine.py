@@ -124,8 +124,7 @@ class InferenceEngine:
     ) -> Result:
         """Sample, and return the result when it is done.
 
-        An interrupt (Ctrl-C, or the notebook's stop button) ends the run early and
-        keeps every draw.
+        An interrupt ends the run early and keeps every draw.
 
         Parameters
         ----------
