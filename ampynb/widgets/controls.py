@@ -153,7 +153,7 @@ class ParameterControl:
         def distance(place: float) -> float:
             return abs(self.control.scaled(value) - self.control.scaled(place))
 
-        return distance(self._clipped(self.number.value)) < 0.49 * self._step or any(
+        return distance(self._on_grid(self.number.value)) < 0.49 * self._step or any(
             distance(place) < 1e-3 * self._step for _, place in self._echoes
         )
 

@@ -130,11 +130,6 @@ def test_the_picture_is_drawn_for_the_theme_and_the_width_of_the_page(curve, tmp
     curve.check()
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="a slider that rounds to its grid when shown can move the period, from "
-    "which the optimiser then climbs to another maximum",
-)
 def test_buttons_and_locks_work_from_the_keyboard(curve):
     page, slider = curve.page, curve.slider("amplitude")
     slider.focus()

@@ -135,3 +135,15 @@ def test_layouts_and_styles_can_be_shared():
     )
     assert one.slider.layout is other.slider.layout
     assert one.number.style is other.number.style
+
+
+@pytest.mark.parametrize("share", [0.494, 0.506])
+def test_a_number_between_two_steps_is_not_moved_by_its_slider(
+    logarithmic, moves, share
+):
+    value = 10 ** (-share * 4.0 / STEPS)
+    logarithmic.set(value)
+    place = logarithmic.slider.value
+    logarithmic.slider.value = place * (1 + 1e-12)  # as a page says it
+    assert logarithmic.value == value
+    assert moves == []
