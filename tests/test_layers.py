@@ -26,9 +26,11 @@ OUTSIDE = {
     "dynesty": ("algorithms/external_nested.py",),
     "emcee": ("algorithms/external.py",),
     "corner": ("plots/corner.py",),
+    "distributed": ("distributed/dask.py",),
     "anywidget": ("widgets/",),
     "ipywidgets": ("widgets/",),
     "matplotlib": ("plots/", "widgets/"),
+    "mpi4py": ("distributed/mpi.py",),
 }
 MAY_LOAD_WIDGETS = ("inference/renderers.py", "results/result.py")
 MOST_LINES, MOST_LINES_OF_A_FUNCTION = 400, 80

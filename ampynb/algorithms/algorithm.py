@@ -186,6 +186,8 @@ class Algorithm(abc.ABC):
         time can judge.
     samples_posterior : bool
         False for a fake, whose stats are not those of the posterior it is given.
+    shares_devices : bool
+        Whether devices can share its work; see `across_devices`.
     """
 
     nwalkers: int = 4
@@ -198,6 +200,7 @@ class Algorithm(abc.ABC):
     candidates_per_walker: ClassVar[int]
     draws_chains: ClassVar[bool] = True
     samples_posterior: ClassVar[bool] = True
+    shares_devices: ClassVar[bool] = False
 
     @abc.abstractmethod
     def check(self, posterior: Posterior) -> None:

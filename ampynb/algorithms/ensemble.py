@@ -145,6 +145,7 @@ class Ensemble(Algorithm):
     takes_numpy: ClassVar[bool] = False
     independent_chains: ClassVar[bool] = False
     candidates_per_walker: ClassVar[int] = 1
+    shares_devices: ClassVar[bool] = True
     state_axes: ClassVar[Any] = 0
 
     def __post_init__(self):

@@ -59,6 +59,7 @@ class Hamiltonian(Algorithm):
     takes_numpy: ClassVar[bool] = False
     independent_chains: ClassVar[bool] = True
     candidates_per_walker: ClassVar[int] = 16
+    shares_devices: ClassVar[bool] = True
     state_axes: ClassVar[Any] = _AXES
 
     def __post_init__(self):

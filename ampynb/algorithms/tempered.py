@@ -126,6 +126,7 @@ class Tempered(Algorithm):
     takes_numpy: ClassVar[bool] = False
     independent_chains: ClassVar[bool] = False
     candidates_per_walker: ClassVar[int] = 1
+    shares_devices: ClassVar[bool] = True
 
     def __post_init__(self):
         object.__setattr__(self, "moves", compiled_moves(self.moves))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -15,13 +15,16 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from ampynb.analysis.posterior import Posterior
 
+if TYPE_CHECKING:
+    from ampynb.algorithms.algorithm import Algorithm
+
 __all__ = ["across_devices", "log_densities", "mesh_for", "on_mesh", "placed"]
 
 AXIS = "walkers"
 
 
 def mesh_for(
-    devices: int | None, posterior: Posterior, independent_chains: bool
+    devices: int | None, posterior: Posterior, algorithm: Algorithm
 ) -> Mesh | None:
     """Return the devices that share a run, or None for a run on one.
 
@@ -32,7 +35,7 @@ def mesh_for(
         stay on one processor, as they meet twice at each step, and a run stays on the
         device that a user has chosen, for JAX or for arrays of the analysis.
     posterior : Posterior
-    independent_chains : bool
+    algorithm : Algorithm
 
     Raises
     ------
@@ -53,10 +56,15 @@ def mesh_for(
             f"got devices={devices}; leave it out"
         )
     number = len(present) if devices is None else int(devices)
-    if number == 1 or not posterior.analysis.use_jax:
+    if devices is not None and devices > 1 and not algorithm.shares_devices:
+        raise ValueError(
+            f"expected devices=1 with {type(algorithm).__name__}, which runs on one; "
+            f"got {devices}; leave it out"
+        )
+    if number == 1 or not algorithm.shares_devices:
         return None
     if devices is None and not together:
-        meets_often = present[0].platform == "cpu" and not independent_chains
+        meets_often = present[0].platform == "cpu" and not algorithm.independent_chains
         if meets_often or _is_placed(posterior):
             return None
     return jax.make_mesh(
@@ -67,8 +75,8 @@ def mesh_for(
 def _is_placed(posterior: Posterior) -> bool:
     """Whether a user has said on which device to compute."""
     arrays = jax.tree_util.tree_leaves(posterior)
-    chosen = jax.config.read("jax_default_device")
-    return chosen is not None or any(
+    settings: Any = jax.config
+    return settings.jax_default_device is not None or any(
         isinstance(array, jax.Array) and array.committed for array in arrays
     )
 

@@ -43,13 +43,13 @@ def start(number: int, function: Callable) -> Workers:
             f"{others}; got {number}; start the script as mpirun -n {number + 1} "
             "python script.py, or pass executor='process'"
         )
+    held, call = held_call(function)
     # Under `python -m mpi4py.futures` the other ranks compute and do nothing else.
     if "mpi4py.futures" not in sys.orig_argv:
         if world.rank > 0:
             _serve()
         _register_end()
         _tell(SERVE)
-    held, call = held_call(function)
     executor: Any = MPICommExecutor(
         world, root=0, initializer=begin_worker, initargs=held
     )

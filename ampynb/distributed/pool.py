@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
+
+import numpy as np
 
 from ampynb.analysis.posterior import Posterior
 from ampynb.distributed.executors import EXECUTORS, Workers
@@ -66,13 +67,34 @@ def get_pool_context(
     Parameters
     ----------
     workers : int, optional
-        How many; None and 1 are this process alone.
+        How many; None and 1 are this process alone. Or, for dask, a client.
     executor : str
-        ``"process"`` and ``"thread"`` are of this machine; processes import the
-        analysis' class from its module. ``"mpi"`` are the other ranks of ``mpirun -n 3
-        python script.py``: they run the script as far as this call, and compute for
-        the first rank from there on. ``"dask"`` are processes of this machine, or
-        ``workers=client`` those of a cluster.
+        ``"process"``, ``"thread"``, ``"mpi"`` or ``"dask"``.
+
+    Raises
+    ------
+    ValueError
+        For workers that there cannot be.
+    ImportError
+        Where the library of an executor is not installed; it names the extra.
+
+    Notes
+    -----
+    *process*: they import the analysis' class from its module. A script needs ``if
+    __name__ == "__main__":`` around its runs.
+
+    *thread*: for likelihoods that NumPy computes outside Python's lock, and for what
+    cannot be sent to a process. All use one analysis, which must not change itself.
+
+    *mpi*: start the script as ``mpirun -n 3 python script.py`` and ask for 2 workers.
+    All ranks run it as far as the first use of the workers; from there on the others
+    compute for the first, which alone goes on, and end with it. The script needs
+    no guard. ``mpirun -n 3 python -m mpi4py.futures script.py`` does as well, with one.
+    mpirun ends the whole job where a rank dies: give the run a path.
+
+    *dask*: processes of this machine, or those of a cluster with ``workers=client``.
+    The analysis is sent whole, also where a notebook defines it; workers need ampynb.
+    dask starts lost workers again and repeats their work.
 
     Examples
     --------
@@ -130,9 +152,8 @@ def _pool_from(workers: Any, executor: str) -> Any | None:
     is_cluster = executor == "dask" and hasattr(workers, "scatter")
     if workers is None or (hasattr(workers, "map") and not is_cluster):
         return workers
-    is_number = isinstance(workers, numbers.Integral) and not isinstance(workers, bool)
-    is_count = is_number and int(workers) >= 1
-    if not is_cluster and not is_count:
+    is_count = isinstance(workers, int | np.integer) and not isinstance(workers, bool)
+    if not is_cluster and not (is_count and workers >= 1):
         raise ValueError(
             f"expected workers as a whole number or a pool with map; got {workers!r}; "
             "give for instance workers=2"

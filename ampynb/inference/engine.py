@@ -20,14 +20,13 @@ from ampynb.analysis.check import check_likelihood
 from ampynb.analysis.latent_samples import check_latents
 from ampynb.analysis.posterior import Posterior
 from ampynb.distributed.devices import mesh_for
-from ampynb.distributed.hosts import check_same, clock, led_by_first, together
+from ampynb.distributed.hosts import clock, led_by_first
 from ampynb.distributed.pool import ending, get_pool_context, open_pool
 from ampynb.inference.callbacks import (
     log_likelihood_model,
     log_posterior_model,
     log_prior_model,
 )
-from ampynb.inference.fingerprint import fingerprint
 from ampynb.inference.loop import Command, Plan, sampling
 from ampynb.inference.renderers import check_progress, in_notebook, renderers_for
 from ampynb.inference.request import Request
@@ -223,7 +222,7 @@ class InferenceEngine:
         check_latents(posterior)
         algorithm.check(posterior)
         begin_at = start_from(request.start, self.model, algorithm.nwalkers, seed)
-        mesh = mesh_for(request.devices, posterior, algorithm.independent_chains)
+        mesh = mesh_for(request.devices, posterior, algorithm)
         with ExitStack() as opened:
             pool = opened.enter_context(open_pool(*request.pool(algorithm), posterior))
             options = {} if pool is None else {"pool": pool}
@@ -237,9 +236,7 @@ class InferenceEngine:
                 request.thin_by,
                 mesh,
             )
-            check_same(lambda: {**fingerprint(plan), "length": request.length})
-            with together():
-                beginning = begin(plan, request, self._former(request))
+            beginning = begin(plan, request, self._former(request))
             resources = opened.pop_all()
         history = beginning.history
         loop = sampling(plan, history, beginning.seconds, clock)

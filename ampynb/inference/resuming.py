@@ -13,7 +13,7 @@ from ampynb.algorithms.algorithm import SAMPLING, WARMUP
 from ampynb.algorithms.codec import decode_state
 from ampynb.algorithms.registry import describe_algorithm
 from ampynb.algorithms.start import log_likelihoods
-from ampynb.distributed.hosts import agreed, is_first, together
+from ampynb.distributed.hosts import check_same, is_first, together
 from ampynb.inference.fingerprint import Fingerprint, differences, fingerprint
 from ampynb.inference.folder_lock import FolderLock
 from ampynb.inference.loop import Plan
@@ -36,23 +36,21 @@ class Beginning:
     ----------
     fingerprint : dict
         Of what is run, as it is now: an analysis may be changed afterwards.
+    folder : Path, optional
+        Where the run is saved.
     history : History
         With the draws and the state of the run that it continues.
     seconds : float
         Computing time that those took [s].
     recorder : Recorder, optional
-        Where the run has a folder.
+        In the process that writes to the folder.
     """
 
     fingerprint: Fingerprint
+    folder: Path | None = None
     history: History = field(default_factory=History)
     seconds: float = 0.0
     recorder: Recorder | None = None
-
-    @property
-    def folder(self) -> Path | None:
-        """Where the run is saved, if it is."""
-        return None if self.recorder is None else self.recorder.folder.path
 
     def abandon(self) -> None:
         """Let others write to the folder: no run will."""
@@ -78,19 +76,31 @@ def begin(plan: Plan, request: Request, last: Beginning | None) -> Beginning:
     ValueError
         Where model, data or algorithm are not those of the run to be continued.
     """
-    beginning = Beginning(fingerprint(plan))
-    folder = request.folder
-    if folder is None and request.resume:
+    beginning = Beginning(fingerprint(plan), folder=request.folder)
+    start = None if plan.start is None else plan.start.position.tolist()
+    further = {"start": start, "length": request.length}
+    check_same({**beginning.fingerprint, **further})
+    if beginning.folder is None and request.resume:
         if last is None:
             raise ValueError(
                 "expected a former run of this engine, or a path, with resume=True; "
                 "got neither; run once without resume, or give path="
             )
-        folder = last.folder
-        if folder is None:
+        beginning.folder = last.folder
+        if beginning.folder is None:
             return _in_memory(beginning, plan, last)
-    if folder is not None:
-        _begin_in(folder, beginning, plan, request.resume)
+    if beginning.folder is None:
+        return beginning
+    try:
+        with together():
+            if is_first():
+                _begin_in(beginning.folder, beginning, plan, request.resume)
+        with together():
+            if not is_first() and request.resume:
+                _read_only(beginning.folder, beginning, plan)
+    except BaseException:
+        beginning.abandon()
+        raise
     return beginning
 
 
@@ -106,34 +116,34 @@ def _begin_in(path: Path, beginning: Beginning, plan: Plan, resume: bool | str) 
     """Continue the run of a folder, or begin one there."""
     if resume is True:
         Manifest.read(path)  # an error of its own where there is none
-    elif is_first():
+    else:
         with explained(path):
             path.mkdir(parents=True, exist_ok=True)
-    with together():
-        lock = FolderLock(path) if is_first() else None
+    lock = FolderLock(path)
     try:
         # What has no state has no draws either: it ended before its first commit.
-        there = bool(agreed((path / MANIFEST).exists()))
-        has_state = there and Manifest.read(path).has_state
-        if has_state and not resume:
-            raise StoreError(
-                f"expected a path at which no run is yet; got {path}, which has one; "
-                "pass resume=True to continue it, or another path, or remove it"
-            )
-        if has_state:
+        if not ((path / MANIFEST).exists() and Manifest.read(path).has_state):
+            folder = Folder(path, _about(plan, beginning))
+            folder.begin()
+        elif resume:
             folder = Folder.open(path)
             _continue(folder, beginning, plan)
             folder.about = _about(plan, beginning)
         else:
-            folder = Folder(path, _about(plan, beginning))
-            if lock is not None:
-                folder.begin()
+            raise StoreError(
+                f"expected a path at which no run is yet; got {path}, which has one; "
+                "pass resume=True to continue it, or another path, or remove it"
+            )
     except BaseException:
-        if lock is not None:
-            lock.release()
+        lock.release()
         raise
-    if lock is not None:
-        beginning.recorder = Recorder(folder, lock, plan.algorithm, beginning.history)
+    beginning.recorder = Recorder(folder, lock, plan.algorithm, beginning.history)
+
+
+def _read_only(path: Path, beginning: Beginning, plan: Plan) -> None:
+    """Continue the run of a folder in a process that does not write to it."""
+    if Manifest.read(path).has_state:
+        _continue(Folder.open(path), beginning, plan)
 
 
 def _about(plan: Plan, beginning: Beginning) -> dict[str, Any]:

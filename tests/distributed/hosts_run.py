@@ -20,7 +20,7 @@ from ampynb.inference.store_error import StoreError
 from tests.distributed.chains import whole_chain
 from tests.helpers import line_problem
 
-CASES = {
+CASES: dict[str, dict[str, Any]] = {
     "walkers": {"nwalkers": 11, "burn": 20, "iterations": 60},
     "chains": {"nwalkers": 3, "burn": 40, "iterations": 40, "sampler": "nuts"},
 }
@@ -51,7 +51,7 @@ def ends(folder: Path) -> dict[str, Any]:
     long = {**CASES["walkers"], "iterations": 10**6}
     stopper = Stopper()
     stopper.run = engine().start(**long, progress=stopper)
-    told: dict = {"stopped": len(stopper.run.wait(100).draws)}
+    told: dict[str, Any] = {"stopped": len(stopper.run.wait(100).draws)}
     path = folder / "full"
     if is_first():
         stopper.run = None

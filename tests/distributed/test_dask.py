@@ -17,7 +17,7 @@ distributed = pytest.importorskip(
     "distributed", reason="needs dask: pip install 'ampynb[dask]'"
 )
 
-DASK: dict = {"executor": "dask"}
+DASK: dict[str, Any] = {"executor": "dask"}
 
 
 @pytest.fixture
@@ -89,6 +89,6 @@ def test_a_client_needs_its_executor_named():
 
 
 def test_what_dask_cannot_send_is_told(analysis: TracedLine):
-    vars(analysis)["part"] = threading.Lock()
+    analysis.part = threading.Lock()
     with pytest.raises(ValueError, match=r"got analysis\.part \(lock\), which cannot"):
         run(analysis, workers=2, **DASK)

@@ -26,8 +26,10 @@ def on_four(*arguments: str | Path) -> None:
     "case",
     [
         "ensemble",
-        *(pytest.param(case, marks=pytest.mark.slow) for case in ("halves", "nuts")),
-        pytest.param("hmc", marks=pytest.mark.slow),
+        *(
+            pytest.param(case, marks=pytest.mark.slow)
+            for case in ("halves", "tempered", "nuts", "hmc")
+        ),
     ],
 )
 def test_chains_do_not_depend_on_the_number_of_devices(case: str, tmp_path: Path):
@@ -60,7 +62,7 @@ def test_one_device_shares_nothing():
         return x
 
     assert across_devices(function, in_axes=0) is function
-    assert mesh_for(None, line_problem().posterior, independent_chains=True) is None
+    assert mesh_for(None, line_problem().posterior, anb.NUTS()) is None
     result = anb.InferenceEngine(line_problem().analysis, line_problem().model).run(
         nwalkers=8, burn=2, iterations=8, progress="none"
     )

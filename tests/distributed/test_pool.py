@@ -40,13 +40,16 @@ from tests.distributed.chains import (
 )
 from tests.helpers import line_problem
 
-NESTED = {
-    "sampler": DynestyNested(nwalkers=20, share_replaced=0.2, iterations=12),
-    **dict.fromkeys(STEPS),
+ENSEMBLE: dict[str, Any] = {}
+NESTED: dict[str, Any] = {
+    "sampler": DynestyNested(share_replaced=0.2),
+    "nwalkers": 20,
+    "iterations": 12,
+    "burn": 0,
 }
 
 both_samplers = pytest.mark.parametrize(
-    "options", [{}, NESTED], ids=["ensemble", "nested"]
+    "options", [ENSEMBLE, NESTED], ids=["ensemble", "nested"]
 )
 
 
@@ -75,7 +78,7 @@ def assert_ended(processes: set[int]) -> None:
 
 @both_samplers
 def test_two_processes_draw_the_chain_of_one_and_end_with_the_run(
-    analysis: TracedLine, options: dict
+    analysis: TracedLine, options: dict[str, Any]
 ):
     alone = run(analysis, **options)
     assert analysis.processes() == set()
@@ -254,12 +257,21 @@ def test_workers_end_where_the_run_cannot_begin(tmp_path: Path, monkeypatch: Any
     assert closed[-1] is not None
 
 
+def test_an_engine_forgets_the_workers_of_a_run(analysis: TracedLine):
+    """The sampler of a run can be given to another."""
+    mine = engine(analysis)
+    result = mine.run(workers=2, executor="thread", progress="none", **STEPS)
+    for sampler in (mine.sampler, result.algorithm):
+        assert sampler is not None
+        assert vars(sampler)["pool"] is None
+
+
 # Pools of users' own
 
 
 @both_samplers
 def test_a_pool_of_the_users_draws_the_same_chain_and_stays_open(
-    analysis: TracedLine, options: dict
+    analysis: TracedLine, options: dict[str, Any]
 ):
     seen = set()
 
@@ -270,7 +282,8 @@ def test_a_pool_of_the_users_draws_the_same_chain_and_stays_open(
 
     alone = run(analysis, **options)
     with Watched(2) as threads:
-        assert_same_chain(run(analysis, workers=threads, **options), alone)
+        threaded = run(analysis, workers=threads, **options)
+        assert_same_chain(threaded, alone)
         assert threads.submit(lambda: 7).result() == 7
     assert seen, "the pool was not used"
 
