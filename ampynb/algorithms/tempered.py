@@ -110,6 +110,10 @@ class Tempered(Algorithm):
     (ntemps - 1,), the logarithm of one step's estimate of a ratio of evidences.
 
     The hotter ensembles begin at prior draws, wherever the coldest does.
+
+    The evidence is that of the prior as it is drawn from: normalised to where the
+    model's assertions hold. That of `Nested` is smaller by the share of the prior's
+    mass there, `Model.allowed_fraction`.
     """
 
     nwalkers: int = 32

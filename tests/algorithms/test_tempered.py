@@ -263,6 +263,16 @@ def test_a_likelihood_of_zero_does_not_bound_the_hottest():
     assert np.all(np.isfinite(result.stats["lp"]))
 
 
+@pytest.mark.slow
+def test_the_evidence_is_of_the_prior_where_assertions_hold():
+    model = PEAK_MODEL.with_assertions(upper=lambda instance: instance.x > 0.5)
+    result = run(anb.InferenceEngine(Peak(0.5), model))
+    exact = np.log(0.1 * np.sqrt(2 * np.pi))  # of a prior half as wide
+    for value, error in result.outcome.log_evidence.values():
+        assert abs(value - exact) < 3 * error
+        assert error < 0.1
+
+
 def test_the_result_tells_the_evidence_by_both_methods():
     result = run(LINE)
     told = repr(result)
