@@ -18,6 +18,7 @@ import numpy as np
 
 from ampynb.analysis.analysis import Analysis
 from ampynb.inference.run import Run
+from ampynb.model.table import describe
 from ampynb.plots.image import ImagePanels
 from ampynb.widgets.code import code_of
 from ampynb.widgets.controls import Looks, ParameterControl
@@ -113,7 +114,9 @@ class Board:
                     }
                 )
             if not own:
-                held = f"= {row.source}" if row.source else f"fixed, of {given.shape}"
+                # A value that is fixed and has no slider is an array, and long.
+                fixed = row.kind == "fixed"
+                held = f"fixed, of {given.shape}" if fixed else describe(row, given)
                 group = row.name.rpartition(".")[0]
                 text = f"{row.name} {held}"
                 entries.append({"name": row.name, "group": group, "text": text})

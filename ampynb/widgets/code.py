@@ -55,6 +55,12 @@ def _call(instance: Any, names: list[str], prefix: str) -> str:
             arguments[name] = _number(read(instance, full))
         else:
             arguments[name] = _call(instance, names, f"{full}.")
+    if isinstance(here, dict):
+        pairs = (f'"{name}": {text}' for name, text in arguments.items())
+        return f"{{{', '.join(pairs)}}}"
+    if type(here) in (list, tuple):
+        items = "".join(f"{text}, " for text in arguments.values())
+        return f"[{items}]" if isinstance(here, list) else f"({items})"
     kind = "anb.Instance" if isinstance(here, Instance) else type(here).__name__
     if all(name.isidentifier() for name in arguments):
         written = ", ".join(f"{name}={text}" for name, text in arguments.items())

@@ -22,6 +22,16 @@ MODELS = {
     "by position": anb.Model(
         anb.Collection(dist.Normal(0, 1), anb.Model(Gaussian, centre=1.0, sigma=2.0))
     ),
+    "containers": anb.Model(
+        centre=(dist.Normal(0, 1), 2.0),
+        one=(dist.Normal(0, 1),),
+        bands={"g": dist.Normal(0, 1), "r": [anb.Model(Gaussian, centre=0.0, sigma=1)]},
+    ),
+    "derived": anb.Model(
+        low=dist.Normal(0, 1),
+        high=lambda m: dist.Uniform(m.low, 3.0),
+        middle=lambda m: (m.low + m.high) / 2,
+    ).with_assertions(small=lambda m: m.high < 2.0),
     "tied": anb.Model(a=dist.Normal(0, 1), b=dist.Normal(0, 1)).tie(b="a"),
 }
 NAMES = {"anb": anb, "np": np, "dist": dist, "Gaussian": Gaussian}

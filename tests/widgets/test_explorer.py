@@ -245,3 +245,14 @@ def test_every_parameter_is_shown_the_fixed_and_the_tied_ones_still(analysis):
     assert explorer.controls["nest.b"].disabled
     assert not explorer.controls["slope"].disabled
     explorer.close()
+
+
+def test_a_derived_parameter_is_told_and_has_no_slider(analysis):
+    model = anb.Model(slope=dist.Normal(0, 1), intercept=lambda m: 2 * m.slope)
+    explorer = anb.explore(analysis, model)
+    told = explorer.widget.controls[1]
+    assert "slider" not in told
+    assert told["text"] == "intercept = 2 * m.slope"
+    explorer.set(slope=1.5)
+    assert explorer.instance.intercept == 3.0
+    explorer.close()
