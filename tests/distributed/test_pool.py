@@ -11,12 +11,19 @@ import numpyro.distributions as dist
 import pytest
 
 import ampynb as anb
+from ampynb.algorithms.algorithm import Algorithm
 from ampynb.algorithms.external import EmceeEnsemble
+from ampynb.algorithms.external_nested import DynestyNested
 from ampynb.inference.events import Advanced, Event
 from tests.algorithms.traced_line import FailingElsewhere, TracedLine
 from tests.helpers import NumpyLine, line_problem
 
 SAMPLER = EmceeEnsemble(nwalkers=8, burn=20, iterations=60)
+NESTED = DynestyNested(nwalkers=20, share_replaced=0.2, iterations=12)
+
+both_samplers = pytest.mark.parametrize(
+    "sampler", [SAMPLER, NESTED], ids=lambda one: one.name
+)
 
 
 @pytest.fixture
@@ -53,11 +60,14 @@ def assert_same_chain(first: anb.Result, second: anb.Result) -> None:
         np.testing.assert_array_equal(values, second.stats[name])
 
 
-def test_two_processes_draw_the_chain_of_one_and_end_with_the_run(analysis: TracedLine):
-    alone = run(analysis, workers=None)
+@both_samplers
+def test_two_processes_draw_the_chain_of_one_and_end_with_the_run(
+    analysis: TracedLine, sampler: Algorithm
+):
+    alone = run(analysis, workers=None, sampler=sampler)
     assert analysis.processes() == set()
     analysis.seconds = 0.01  # so that there is work for both
-    assert_same_chain(run(analysis, workers=2), alone)
+    assert_same_chain(run(analysis, workers=2, sampler=sampler), alone)
     assert len(analysis.processes()) == 2
     assert_ended(analysis.processes())
 
@@ -106,7 +116,10 @@ def test_one_worker_is_this_process(analysis: TracedLine, workers: Any):
     assert analysis.processes() == set()
 
 
-def test_threads_draw_the_same_chain_and_stay_open(analysis: TracedLine):
+@both_samplers
+def test_threads_draw_the_same_chain_and_stay_open(
+    analysis: TracedLine, sampler: Algorithm
+):
     seen = set()
 
     class Watched(ThreadPoolExecutor):
@@ -114,9 +127,10 @@ def test_threads_draw_the_same_chain_and_stay_open(analysis: TracedLine):
             seen.add(threading.get_ident())
             return super().map(fn, *iterables, **options)
 
-    alone = run(analysis, workers=None)
+    alone = run(analysis, workers=None, sampler=sampler)
     with Watched(2) as threads:
-        assert_same_chain(run(analysis, workers=threads), alone)
+        threaded = run(analysis, workers=threads, sampler=sampler)
+        assert_same_chain(threaded, alone)
         assert threads.submit(lambda: 7).result() == 7
     assert seen, "the pool was not used"
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from ampynb.inference import recorder
 from tests.algorithms.cases import CASES, Case
 
 ITERATIONS = {"emcee": 6_000, "emcee mixture": 6_000, "scripted": 15_000}
+LONGER = {  # what ends itself, by the live points that it has to replace
+    "nested": {"nwalkers": 2_000, "share_replaced": 5e-4},
+    "dynesty": {"nwalkers": 300, "share_replaced": 0.01},
+}
 USUAL_ITERATIONS = 40_000
 
 
@@ -20,6 +25,7 @@ def run_case(case: Case, path: Path | None) -> anb.Result:
     """Run a case to its end, continuing what is at the path."""
     problem = case.problem()
     algorithm = case.with_steps(ITERATIONS.get(case.name, USUAL_ITERATIONS))
+    algorithm = dataclasses.replace(algorithm, **LONGER.get(case.name, {}))
     engine = anb.InferenceEngine(problem.analysis, problem.model, seed=5)
     resume = "auto" if path is not None else False
     return engine.run(sampler=algorithm, path=path, resume=resume, progress="none")

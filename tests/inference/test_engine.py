@@ -134,7 +134,7 @@ OPTIONS = [
     misuse(
         "numpy ensemble",
         ValueError,
-        *("use_jax=False", "sampler='ensemble'"),
+        *("use_jax=False", "sampler='ensemble'", "'nested'"),
         sampler=anb.Ensemble(),
         analysis=numpy_line,
     ),
