@@ -49,6 +49,7 @@ class Draws(NamedTuple):
     Attributes
     ----------
     position : array, (n, nwalkers, ndim) [model units]
+        Where points die, those of a step are in the place of walkers.
     stats : dict of str to array, (n, nwalkers)
         By ArviZ's names: ``lp`` (log prior plus log likelihood, in model units) and
         ``log_likelihood`` always, the algorithm's own besides.

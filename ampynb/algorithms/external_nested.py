@@ -127,7 +127,7 @@ class DynestyNested(Algorithm):
         seed = np.asarray(jax.random.bits(key, (4,), np.uint32))
         shape = (self.nwalkers, posterior.model.ndim)
         u = np.random.default_rng([*seed]).random(shape)
-        vector = np.asarray(_vectors(posterior.model, u))
+        vector = np.asarray(_vectors(posterior.model, u), float)
         mapped = map if self.pool is None else self.pool.map
         log_likelihood = np.array(list(mapped(posterior.log_likelihood, list(vector))))
         check_first_points(log_likelihood)
@@ -137,7 +137,7 @@ class DynestyNested(Algorithm):
             u=u,
             vector=vector,
             log_likelihood=log_likelihood,
-            log_prior=np.asarray(log_priors(posterior.model, vector)),
+            log_prior=np.asarray(log_priors(posterior.model, vector), float),
             contour=np.array(-np.inf),
             unborn=0,
             evidence=first_evidence(jnp.asarray(log_likelihood)),
@@ -230,7 +230,7 @@ def _step(
     contour, unborn, counts = _counts(died, state)
     alive = _without_lowest(sampler.live_logl)
     stats = {
-        "lp": np.asarray(log_priors(posterior.model, position)) + died,
+        "lp": np.asarray(log_priors(posterior.model, position), float) + died,
         "log_likelihood": died,
         "live_points": counts,
     }
@@ -239,7 +239,7 @@ def _step(
         u=sampler.live_u,
         vector=sampler.live_v,
         log_likelihood=alive,
-        log_prior=np.asarray(log_priors(posterior.model, sampler.live_v)),
+        log_prior=np.asarray(log_priors(posterior.model, sampler.live_v), float),
         contour=contour,
         unborn=unborn,
         evidence=_evidence_after(
@@ -266,7 +266,7 @@ def _sampler(
         likelihood = functools.partial(_in_pool, pool, posterior)
     sampler: Any = _dynesty().NestedSampler(
         likelihood,
-        lambda u: np.asarray(_vector(posterior.model, u)),
+        lambda u: np.asarray(_vector(posterior.model, u), float),
         posterior.model.ndim,
         nlive=algorithm.nwalkers,
         sample=algorithm.sample,

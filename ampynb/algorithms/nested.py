@@ -87,7 +87,7 @@ class Nested(Algorithm):
     share_replaced : float
         Share of the live points that a step replaces.
     slice_steps : int, optional
-        Slice-sampling steps from a live point to a new one; by default twice the
+        Slice-sampling steps from a live point to a new one; by default three times the
         number of free parameters, and 10 at least. Raise it where runs disagree.
     dlogz : float
         The run ends when the live points would raise the log evidence by less.
@@ -111,7 +111,7 @@ class Nested(Algorithm):
         if self.slice_steps is not None and self.slice_steps < 1:
             raise ValueError(
                 f"expected slice_steps of at least 1; got {self.slice_steps}; leave it "
-                "out for twice the number of parameters"
+                "out for three times the number of parameters"
             )
 
     def check(self, posterior: Posterior) -> None:
@@ -174,7 +174,7 @@ def _kernel(posterior: Posterior, algorithm: Nested) -> Callable:
     )
     return from_mcmc.build_kernel(
         slice_step,
-        algorithm.slice_steps or max(2 * posterior.model.ndim, FEWEST_SLICES),
+        algorithm.slice_steps or max(3 * posterior.model.ndim, FEWEST_SLICES),
         nss.live_covariance_factor,
         algorithm.n_replaced,
     )

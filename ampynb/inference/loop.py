@@ -164,6 +164,8 @@ def sampling(
         spent, before = clock() - begun, status.step
         status = algorithm.status(state)
         history.append(plan.kept(draws, status.step), state)
+        if (live := algorithm.live(state)) is not None:
+            history.note_live(live)
         measures.seconds = seconds = seconds + spent
         fraction = status.fraction
         if until is not None:

@@ -65,6 +65,11 @@ class History:
             self.state = state
             self._take_note(draws)
 
+    def note_live(self, live: Draws) -> None:
+        """Let `best` know of points that are no draws yet."""
+        with self._lock:
+            self._note_densities(live)
+
     def unsaved(self) -> list[Draws]:
         """Return the chunks that are in memory only, in order."""
         with self._lock:
@@ -109,11 +114,14 @@ class History:
             return
         self._rows[draws.phase].take(draws.position)
         self._rows[None].take(draws.position)
-        for name in ("lp", "log_likelihood"):
-            self._note_best(name, draws)
+        self._note_densities(draws)
         for name, values in draws.stats.items():
             if draws.phase == SAMPLING and values.dtype == bool:
                 self._counts[name] = self._counts.get(name, 0) + int(values.sum())
+
+    def _note_densities(self, draws: Draws) -> None:
+        for name in ("lp", "log_likelihood"):
+            self._note_best(name, draws)
 
     def _note_best(self, name: str, draws: Draws) -> None:
         values = draws.stats.get(name)
@@ -158,7 +166,7 @@ class History:
         return self._rows[phase].total
 
     def best(self, density: str = "lp", phase: str | None = None) -> Best | None:
-        """Return the best draw so far by ``"lp"`` or ``"log_likelihood"``, or None."""
+        """Return the best point so far by ``"lp"`` or ``"log_likelihood"``, or None."""
         phases = (WARMUP, SAMPLING) if phase is None else (phase,)
         found = [self._best.get((density, one)) for one in phases]
         return max(

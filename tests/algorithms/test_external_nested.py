@@ -17,7 +17,8 @@ from tests.algorithms.cases import begin, chain, outcome
 from tests.algorithms.test_nested import line_evidence
 from tests.helpers import NumpyLine, line_problem
 
-SMALL = DynestyNested(nwalkers=100)
+SMALL = DynestyNested(nwalkers=60)
+SLOW = pytest.mark.slow
 
 
 class NumpyBox(anb.Analysis):
@@ -45,7 +46,10 @@ def assert_estimate(found: Outcome, expected: float) -> None:
     assert abs(value - expected) < 3 * error, f"{value} +- {error}, not {expected}"
 
 
-@pytest.mark.parametrize("sample", ["unif", "rwalk", "slice", "rslice"])
+@pytest.mark.parametrize(
+    "sample",
+    ["unif", "rslice", *(pytest.param(one, marks=SLOW) for one in ("rwalk", "slice"))],
+)
 def test_the_evidence_of_a_line(sample: str):
     problem = line_problem(use_jax=False)
     found = outcome(replace(SMALL, sample=sample), problem.posterior)

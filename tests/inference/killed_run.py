@@ -15,8 +15,8 @@ from tests.algorithms.cases import CASES, Case
 
 ITERATIONS = {"emcee": 6_000, "emcee mixture": 6_000, "scripted": 15_000}
 LONGER = {  # what ends itself, by the live points that it has to replace
-    "nested": {"nwalkers": 4_000, "share_replaced": 2.5e-4},
-    "dynesty": {"nwalkers": 1_000, "share_replaced": 1e-3},
+    "nested": {"nwalkers": 2_000, "share_replaced": 5e-4},
+    "dynesty": {"nwalkers": 300, "share_replaced": 0.01},
 }
 USUAL_ITERATIONS = 40_000
 

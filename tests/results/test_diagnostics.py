@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ampynb.results.diagnostics import live_diagnostics
+from ampynb.results.diagnostics import live_diagnostics, weighted_columns
 from tests.results.builders import autoregressive_draws, normal_draws, result_of
 
 N_STEPS, N_WALKERS = 2000, 4
@@ -140,6 +140,23 @@ def test_the_shortest_runs_have_a_table(n):
 
 
 # What the monitor shows while a run goes on
+
+
+def test_weighted_draws_count_by_their_weights():
+    """Draws of a wide normal, weighted to a narrow one."""
+    wide = 2.0 * normal_draws(20_000, nwalkers=1)[:, 0]
+    log_weight = -0.5 * np.sum(wide**2 * (1 - 1 / 4), axis=1)
+    log_weight -= np.logaddexp.reduce(log_weight)
+    columns = weighted_columns(wide, log_weight)
+    size = np.exp(-np.logaddexp.reduce(2 * log_weight))
+    np.testing.assert_allclose(columns["ess"], size)
+    sigma = 1 / np.sqrt(size)
+    np.testing.assert_allclose(columns["mean"], 0.0, atol=5 * sigma)
+    np.testing.assert_allclose(columns["sd"], 1.0, atol=5 * sigma)
+    np.testing.assert_allclose(columns["median"], 0.0, atol=6 * sigma)
+    np.testing.assert_allclose(columns["q05"], -1.645, atol=11 * sigma)
+    np.testing.assert_allclose(columns["q95"], 1.645, atol=11 * sigma)
+    np.testing.assert_allclose(columns["mcse_mean"], columns["sd"] * sigma, rtol=1e-12)
 
 
 def test_live_numbers_are_those_of_the_table():

@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 from ampynb.widgets.cell import take_over
 
 
@@ -46,5 +49,10 @@ def test_a_front_end_that_does_not_name_the_cell_has_nothing_closed():
 
 
 def test_what_nobody_holds_is_not_held_here():
-    take_over(Made(), request("e", "1"))
+    made = Made()
+    held = weakref.ref(made)
+    take_over(made, request("e", "1"))
+    del made
+    gc.collect()
+    assert held() is None
     take_over(Made(), request("e", "2"))

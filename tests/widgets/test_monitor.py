@@ -112,6 +112,23 @@ def test_many_parameters_and_walkers_are_drawn_in_part():
     assert "data:image/png;base64," in html
 
 
+def test_a_nested_run_shows_its_evidence_and_no_diagnostics_of_chains():
+    problem = line_problem(use_jax=False)
+    engine = anb.InferenceEngine(problem.analysis, problem.model, seed=1)
+    run = engine.start(40, sampler="nested", progress="none")
+    monitor = RunMonitor(run)
+    monitor.mimebundle()
+    until(lambda: "log evidence" in monitor.numbers.value, seconds=60)
+    result = run.wait()
+    html = monitor.mimebundle()["text/html"]
+    assert "remaining evidence" in html and "evaluations" in html
+    assert "R-hat" not in html and "least ESS" not in html
+    best = result.outcome.weighted["log_likelihood"].max()
+    assert run.history.best("log_likelihood").value == best, "the best is alive"
+    assert "data:image/png;base64," in html
+    monitor.close()
+
+
 def test_a_run_without_a_notebook_is_shown_as_text(engine):
     run, monitor = start(engine, iterations=100, seconds_per_step=0.0)
     run.wait()
