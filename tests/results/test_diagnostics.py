@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ampynb.results.diagnostics import live_diagnostics, weighted_columns
+from ampynb.results.points import Points
 from tests.results.builders import autoregressive_draws, normal_draws, result_of
 
 N_STEPS, N_WALKERS = 2000, 4
@@ -147,7 +148,7 @@ def test_weighted_draws_count_by_their_weights():
     wide = 2.0 * normal_draws(20_000, nwalkers=1)[:, 0]
     log_weight = -0.5 * np.sum(wide**2 * (1 - 1 / 4), axis=1)
     log_weight -= np.logaddexp.reduce(log_weight)
-    columns = weighted_columns(wide, log_weight)
+    columns = weighted_columns(Points(wide, np.exp(log_weight)))
     size = np.exp(-np.logaddexp.reduce(2 * log_weight))
     np.testing.assert_allclose(columns["ess"], size)
     sigma = 1 / np.sqrt(size)

@@ -124,7 +124,8 @@ def test_a_nested_run_shows_its_evidence_and_no_diagnostics_of_chains():
     assert "remaining evidence" in html and "evaluations" in html
     assert "R-hat" not in html and "least ESS" not in html
     best = result.outcome.weighted["log_likelihood"].max()
-    assert run.history.best("log_likelihood").value == best, "the best is alive"
+    found = run.history.best("log_likelihood")
+    assert found is not None and found.value == best, "the best is alive"
     assert "data:image/png;base64," in html
     monitor.close()
 
