@@ -57,7 +57,8 @@ def test_what_computes_something_else_is_told(model, words):
 def test_it_is_the_same_in_every_process():
     """Sets have another order in another process, and numpyro keeps names in them."""
     code = (
-        "from tests.inference.test_function_fingerprint import *\n"
+        "from tests.inference.test_function_fingerprint import "
+        "fingerprint_of, make_model\n"
         "found = fingerprint_of(make_model())\n"
         "print(found['parameter'], found['assertion'])"
     )
