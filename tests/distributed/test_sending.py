@@ -76,7 +76,7 @@ def test_another_function_is_named_as_what_it_is():
 def notebook(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a main module of which there is no file, as that of a notebook."""
     main = sys.modules["__main__"]
-    monkeypatch.delattr(main, "__file__")
+    monkeypatch.delattr(main, "__file__", raising=False)
     return main
 
 
