@@ -200,6 +200,8 @@ class Diagnostics:
                 f"few independent draws: {columns['ess_bulk'][fewest]:.0f} of "
                 f"{names[fewest]}, below {GOOD_ESS}; run longer"
             )
+        elif "tau" not in columns:
+            yield from self._of_tails()
         if "ess" in columns and columns["ess"][0] < GOOD_ESS:
             yield (
                 f"few independent draws: {columns['ess'][0]:.0f} by their weights, "
@@ -211,6 +213,17 @@ class Diagnostics:
                 f"short chain: {steps} steps are {steps / columns['tau'][slowest]:.0f} "
                 f"autocorrelation times of {names[slowest]}, fewer than "
                 f"{RELIABLE_LENGTH}; its estimate is uncertain, run longer"
+            )
+
+    def _of_tails(self) -> Iterator[str]:
+        """Yield what is told of quantiles; an ensemble's are not judged by chains."""
+        tails = self.columns.get("ess_tail")
+        fewest = _worst(tails, largest=False)
+        if tails is not None and fewest is not None and tails[fewest] < GOOD_ESS:
+            yield (
+                f"few draws in the tails: an effective {tails[fewest]:.0f} of "
+                f"{self.names[fewest]}, below {GOOD_ESS}; quantiles are uncertain, run "
+                "longer"
             )
 
     def _of_sampler(self) -> Iterator[str]:
@@ -270,7 +283,7 @@ def _told(value: Any, form: str) -> str:
 
 
 def _worst(values: np.ndarray | None, largest: bool) -> int | None:
-    if values is None or not np.any(np.isfinite(values)):
+    if values is None or np.all(np.isnan(values)):
         return None
     return int(np.nanargmax(values) if largest else np.nanargmin(values))
 

@@ -89,11 +89,32 @@ def diagnostics(result: Result) -> Diagnostics:
 def _trouble(result: Result, few: bool) -> list[str]:
     """Return what is wrong besides the numbers."""
     wanted = f"{FEWEST_DRAWS} draws of each walker or more"
-    told = [no_draws(result, wanted)] if few else []
+    told = [no_draws(result, wanted)] if few else _standing_still(result)
     latents = result.latents_or_error
     if isinstance(latents, LatentError):
         return [*told, f"no latent variables: {latents}"]
     return told if latents is None else [*told, *latents.samples.remarks()]
+
+
+def _standing_still(result: Result) -> list[str]:
+    """Return what is told of elements and walkers that never move.
+
+    R-hat and sample sizes do not know of them: nothing varies in what they judge.
+    """
+    never_moves = np.all(result.draws == result.draws[:1], axis=0)
+    elements, walkers = never_moves.all(axis=0), never_moves.all(axis=1)
+    if walkers.any():
+        return [
+            f"standing still: {np.sum(walkers)} of {len(walkers)} walkers never move; "
+            "burn longer, or start nearer the best fit"
+        ]
+    if elements.any():
+        names = [result.table.names[i] for i in np.flatnonzero(elements)]
+        return [
+            f"standing still: no walker ever moves in {', '.join(names)}; look at what "
+            "the likelihood makes of it, or start elsewhere"
+        ]
+    return []
 
 
 def no_draws(result: Result, wanted: str) -> str:

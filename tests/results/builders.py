@@ -107,6 +107,7 @@ def result_of(
     seed: int = 3,
     reason: str = "completed",
     extra_stats: dict[str, np.ndarray] | None = None,
+    step_stats: dict[str, np.ndarray] | None = None,
     kind: Any = None,
 ) -> anb.Result:
     """Return the result of a run that left these draws, (n, nwalkers, ndim)."""
@@ -115,7 +116,11 @@ def result_of(
         history.append(draws_of(posterior, warmup, WARMUP))
     if len(position):
         draws = draws_of(posterior, position, SAMPLING)
-        history.append(draws._replace(stats=draws.stats | (extra_stats or {})))
+        history.append(
+            draws._replace(
+                stats=draws.stats | (extra_stats or {}), step_stats=step_stats or {}
+            )
+        )
     kind = kind or (Scripted if independent else anb.Ensemble)
     burn = 0 if warmup is None else len(warmup)
     algorithm = kind(nwalkers=position.shape[1], burn=burn, iterations=len(position))

@@ -194,6 +194,25 @@ def test_the_next_model_may_free_and_fix_parameters():
     assert fixed.instance_from_vector(np.zeros(1)).slope == second.median().slope
 
 
+def test_priors_that_depend_on_others_stay_and_so_does_all_else():
+    model = anb.Model(
+        slope=dist.Normal(0.0, 10.0),
+        intercept=lambda m: dist.Normal(m.slope, 1.0),
+        end=lambda m: 2 * m.slope + m.intercept,
+    ).with_assertions(steep=lambda m: m.slope > -50)
+    result = result_of(normal_draws(200), anb.Posterior(LINE.analysis, model))
+    point = np.array([1.0, 2.5])
+    for chained in (result.projected_model, result.model_centred_absolute(1.0)):
+        assert float(chained.prior_of("slope").scale) == pytest.approx(1.0, abs=0.1)  # type: ignore
+        assert chained.instance_from_vector(point).end == 4.5
+        expected = chained.prior_of("slope").log_prob(1.0) - 0.5 * 1.5**2
+        expected -= 0.5 * np.log(2 * np.pi)
+        assert float(chained.log_prior(point)) == pytest.approx(float(expected))
+        assert chained.log_prior(np.array([-60.0, 0.0])) == -np.inf
+    with pytest.raises(ValueError, match=r"\(slope\); got 'intercept'"):
+        result.model_centred_absolute({"intercept": 1.0})
+
+
 def test_chained_models_are_sampled_and_compiled_as_others():
     model = CHAINED["projected"]
 

@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
-from ampynb.results.diagnostics import live_diagnostics, weighted_columns
+from ampynb.results.diagnostics import (
+    Diagnostics,
+    live_diagnostics,
+    weighted_columns,
+)
 from ampynb.results.points import Points
 from tests.results.builders import autoregressive_draws, normal_draws, result_of
 
@@ -115,6 +119,142 @@ def test_divergences_are_counted_and_told():
     assert result.divergences == 2
     assert [line[:14] for line in result.verdict()] == ["2 divergences:"]
     assert result_of(draws).divergences == 0
+
+
+def test_tails_that_were_visited_once_are_told():
+    """The outer draws of each chain come together; the inner ones are independent."""
+    draws = normal_draws(N_STEPS)
+    for chain in np.moveaxis(draws, 1, 0)[..., 1]:
+        outer = np.abs(chain) > 1.5
+        place = np.argsort(outer, kind="stable")
+        chain[:] = np.roll(chain[place], N_STEPS // 2)
+    result = result_of(draws)
+    columns = result.diagnostics().columns
+    assert columns["ess_bulk"][1] > 3 * 400 > 400 > columns["ess_tail"][1]
+    assert any(
+        line.startswith("few draws in the tails: an effective ")
+        and "of intercept, below 400" in line
+        for line in result.verdict()
+    )
+    assert not any(
+        "tails" in line for line in result_of(normal_draws(N_STEPS)).verdict()
+    )
+
+
+@pytest.mark.parametrize("independent", [True, False])
+def test_what_never_moves_is_told(independent: bool):
+    draws = normal_draws(4000)
+    still = draws.copy()
+    still[..., 1] = 7.0
+    told = result_of(still, independent=independent).verdict()
+    assert told[0].startswith("standing still: no walker ever moves in intercept; ")
+    still = draws.copy()
+    still[:, 2] = still[0, 2]
+    told = result_of(still, independent=independent).verdict()
+    assert told[0].startswith("standing still: 1 of 4 walkers never move")
+    assert "start nearer the best fit" in told[0]
+
+
+def test_chains_that_all_stand_still_apart_have_not_converged():
+    draws = np.broadcast_to(np.arange(4.0)[None, :, None], (500, 4, 2)).copy()
+    told = result_of(draws).verdict()
+    assert told[0].startswith("standing still: 4 of 4 walkers never move")
+    assert "nothing speaks against" not in result_of(draws)._repr_html_()
+
+
+# Energies
+
+
+def energies(rho: float) -> dict[str, np.ndarray]:
+    """Return AR(1) energies, whose E-BFMI is 2 (1 - rho), in the third chain."""
+    energy = normal_draws(N_STEPS, N_WALKERS, ndim=1)
+    energy[:, 2:3] = autoregressive_draws(N_STEPS, rho, nwalkers=1, ndim=1, seed=3)
+    return {"energy": energy[..., 0]}
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.6, 0.95])
+def test_e_bfmi_is_that_of_each_chain(rho: float):
+    result = result_of(normal_draws(N_STEPS), extra_stats=energies(rho))
+    found = result.diagnostics().e_bfmi
+    expected = 2 * (1 - np.array([0.0, 0.0, rho, 0.0]))
+    np.testing.assert_allclose(found, expected, rtol=0.15, atol=0.02)
+    told = [line for line in result.verdict() if "E-BFMI" in line]
+    assert len(told) == (rho > 0.85)
+    assert all("E-BFMI of chain 2 is 0.1" in line for line in told)
+
+
+def test_without_energies_there_is_no_e_bfmi():
+    assert result_of(normal_draws(N_STEPS)).diagnostics().e_bfmi is None
+    few = {"energy": normal_draws(3, N_WALKERS, 1)[..., 0]}
+    assert result_of(normal_draws(3), extra_stats=few).diagnostics().e_bfmi is None
+
+
+# Swaps
+
+
+def test_swap_rates_are_those_of_each_pair():
+    rates = np.array([0.3, 0.01, 0.2])
+    swaps = np.random.default_rng(0).binomial(8, rates, size=(N_STEPS, 3)) / 8
+    result = result_of(
+        autoregressive_draws(N_STEPS, 0.2),
+        independent=False,
+        step_stats={"swap_rate": swaps},
+    )
+    found = result.diagnostics().swap_rates
+    assert found is not None
+    error = 5 * np.sqrt(rates * (1 - rates) / (8 * N_STEPS))
+    assert np.all(np.abs(found - rates) < error)
+    (told,) = result.verdict()
+    assert told.startswith("few swaps: 1.0 % between temperatures 2 and 3; give more")
+    assert result_of(normal_draws(50)).diagnostics().swap_rates is None
+
+
+# The autocorrelation time's reliability
+
+
+@pytest.mark.parametrize(("steps", "reliable"), [(150, False), (3000, True)])
+def test_tau_is_reliable_where_the_chain_is_fifty_times_as_long(steps, reliable):
+    draws = autoregressive_draws(steps, RHO)  # tau is 9: 17 and 333 of them
+    diagnostics = result_of(draws, independent=False).diagnostics()
+    assert diagnostics.tau_is_reliable is not None
+    assert diagnostics.tau_is_reliable.tolist() == [reliable, reliable]
+    assert diagnostics.table["tau_is_reliable"].tolist() == [reliable, reliable]
+    assert any("short chain" in line for line in diagnostics.verdict) is not reliable
+    assert result_of(draws).diagnostics().tau_is_reliable is None
+
+
+# Views
+
+
+def full_diagnostics() -> Diagnostics:
+    diverging = np.zeros((N_STEPS, N_WALKERS), bool)
+    diverging[3, 0] = True
+    accepted = np.arange(N_STEPS * N_WALKERS).reshape(N_STEPS, N_WALKERS) % 4 == 0
+    stats = {"diverging": diverging, "accepted": accepted, **energies(0.0)}
+    steps = {"swap_rate": np.full((N_STEPS, 2), 0.25)}
+    result = result_of(normal_draws(N_STEPS), extra_stats=stats, step_stats=steps)
+    return result.diagnostics()
+
+
+@pytest.mark.parametrize("view", [repr, Diagnostics._repr_html_], ids=["repr", "HTML"])
+def test_views_of_the_diagnostics_have_all_of_it(view):
+    text = view(full_diagnostics())
+    for word in (
+        *("1 divergences", "steps", "2000", "acceptance rate", "0.250", "E-BFMI"),
+        *("swap rates", "0.25, 0.25", "r_hat", "ess_bulk", "ess_tail", "intercept"),
+    ):
+        assert word in text, word
+    text = view(result_of(normal_draws(N_STEPS)).diagnostics())
+    assert "nothing speaks against these draws" in text
+    for word in ("divergences", "E-BFMI", "swap", "tau"):
+        assert word not in text
+
+
+def test_views_of_the_diagnostics_of_nothing_say_so():
+    told = result_of(normal_draws(2)).diagnostics()
+    for text in (repr(told), told._repr_html_()):
+        assert "expected 4 draws of each walker or more" in text
+        assert "nothing speaks" not in text
 
 
 def test_one_chain_has_no_r_hat():

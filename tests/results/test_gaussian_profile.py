@@ -76,17 +76,27 @@ def fitted() -> anb.Result:
     return engine.run(4, 2000, 500, "nuts", start=start, progress="none")
 
 
-def by_quadrature(quantity: Any) -> tuple[float, float]:
-    """Return mean and deviation of a quantity under the exact posterior.
+@functools.cache
+def grid() -> tuple[np.ndarray, np.ndarray, float]:
+    """Return points, log posterior densities, not normalised, and a point's volume.
 
-    On a grid along the axes of the Fisher matrix; the trapezoidal rule is spectrally
-    accurate for what falls off to nothing at all its edges.
+    Along the axes of the Fisher matrix; the trapezoidal rule is spectrally accurate
+    for what falls off to nothing at all its edges.
     """
     axis = np.linspace(-6.0, 6.0, 25)
     steps = np.stack(np.meshgrid(axis, axis, axis), axis=-1).reshape(-1, 3)
-    points = BEST.x + steps @ np.linalg.cholesky(FISHER).T
+    root = np.linalg.cholesky(FISHER)
+    points = BEST.x + steps @ root.T
     model = profile(X, *points.T[..., None])
-    log = -0.5 * np.sum(((DATA - model) / NOISE) ** 2, axis=1) - np.log(points[:, 1])
+    log = -0.5 * np.sum(((DATA - model) / NOISE) ** 2, axis=1)
+    log -= 100 * np.log(NOISE * np.sqrt(2 * np.pi))
+    log -= np.log(100.0) + np.log(points[:, 1] * np.log(1e4)) + np.log(29.9)
+    return points, log, float((axis[1] - axis[0]) ** 3 * np.linalg.det(root))
+
+
+def by_quadrature(quantity: Any) -> tuple[float, float]:
+    """Return mean and deviation of a quantity under the exact posterior."""
+    points, log, _ = grid()
     weights = np.exp(log - log.max())
     values = quantity(*points.T)
     mean = np.average(values, weights=weights)
@@ -133,6 +143,21 @@ def test_the_covariance_is_nearly_that_of_the_fisher_matrix():
     sd = np.sqrt(np.diag(FISHER))
     scaled = fitted().covariance / np.outer(sd, sd)
     np.testing.assert_allclose(scaled, FISHER / np.outer(sd, sd), atol=0.1)
+
+
+@pytest.mark.slow
+def test_the_evidence_is_that_of_quadrature():
+    _, log, volume = grid()
+    expected = np.log(np.sum(np.exp(log - log.max())) * volume) + log.max()
+    engine = anb.InferenceEngine(Profile(), MODEL, seed=1)
+    result = engine.run(sampler="nested", progress="none")
+    assert result.log_evidence is not None
+    assert result.log_evidence.value == pytest.approx(expected, abs=0.3)
+    for name, quantity in QUANTITIES.items():
+        mean, sd = by_quadrature(quantity)
+        row = result.summary().loc[name]
+        assert row["mean"] == pytest.approx(mean, abs=0.1 * sd)
+        assert row["sd"] == pytest.approx(sd, rel=0.05)
 
 
 def test_nothing_speaks_against_it():
