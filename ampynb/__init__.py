@@ -13,8 +13,9 @@ from ampynb import _jax_settings
 
 if TYPE_CHECKING:
     from ampynb import datasets, forward_models
-    from ampynb.algorithms.ensemble import DifferentialEvolution, Ensemble, Stretch
+    from ampynb.algorithms.ensemble import Ensemble
     from ampynb.algorithms.hmc import HMC, NUTS
+    from ampynb.algorithms.moves import DifferentialEvolution, Stretch, Walk
     from ampynb.algorithms.nested import Nested
     from ampynb.algorithms.tempered import Tempered
     from ampynb.analysis.analysis import Analysis
@@ -41,7 +42,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Analysis": "analysis.analysis",
     "Collection": "model.parameter",
-    "DifferentialEvolution": "algorithms.ensemble",
+    "DifferentialEvolution": "algorithms.moves",
     "Ensemble": "algorithms.ensemble",
     "GaussianFit": "analysis.fit",
     "HMC": "algorithms.hmc",
@@ -61,9 +62,10 @@ _HOMES = {
     "Result": "results.result",
     "Run": "inference.run",
     "StoreError": "inference.store_error",
-    "Stretch": "algorithms.ensemble",
+    "Stretch": "algorithms.moves",
     "StudentTFit": "analysis.fit",
     "Tempered": "algorithms.tempered",
+    "Walk": "algorithms.moves",
     "autocorr": "inference.stopping",
     "calibrate": "inference.calibration",
     "corner": "plots.corner",
@@ -101,6 +103,7 @@ __all__ = [
     "Stretch",
     "StudentTFit",
     "Tempered",
+    "Walk",
     "autocorr",
     "calibrate",
     "corner",

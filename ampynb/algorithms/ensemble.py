@@ -15,94 +15,17 @@ from jax.typing import ArrayLike
 
 from ampynb.algorithms.algorithm import Algorithm, Draws, Outcome, Start, Status
 from ampynb.algorithms.chunk import draws_from, repeat, traced_template
+from ampynb.algorithms.moves import DEFAULT_MOVES, compiled_moves
 from ampynb.analysis.posterior import Posterior
 from ampynb.distributed.devices import log_densities
 
 __all__ = [
-    "DifferentialEvolution",
     "Ensemble",
-    "Stretch",
     "Walkers",
     "check_walkers",
-    "compiled_moves",
     "move_half",
     "move_halves",
-    "weighted_moves",
 ]
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """Stretch move (Goodman and Weare 2010, equations 9 and 10).
-
-    Parameters
-    ----------
-    a : float
-        Largest stretch; a walker moves to between 1/a and a times its distance from
-        another.
-    """
-
-    a: float = 2.0
-
-    def __post_init__(self):
-        if not self.a > 1:
-            raise ValueError(f"expected a above 1; got {self.a}; 2 is usual")
-
-    def propose(
-        self, key: jax.Array, active: jax.Array, others: jax.Array
-    ) -> tuple[jax.Array, jax.Array]:
-        """Propose one move for each active walker.
-
-        Parameters
-        ----------
-        active, others : array, (n_active, ndim) and (n_others, ndim)
-
-        Returns
-        -------
-        proposal : array, (n_active, ndim)
-        log_factor : array, (n_active,)
-            What is added to the log ratio of the densities.
-        """
-        key_stretch, key_choice = jax.random.split(key)
-        n_active, ndim = active.shape
-        uniform = jax.random.uniform(key_stretch, (n_active,), active.dtype)
-        stretch = ((self.a - 1.0) * uniform + 1.0) ** 2 / self.a
-        choice = jax.random.randint(key_choice, (n_active,), 0, others.shape[0])
-        centre = others[choice]
-        proposal = centre + stretch[:, None] * (active - centre)
-        return proposal, (ndim - 1.0) * jnp.log(stretch)
-
-
-@dataclass(frozen=True)
-class DifferentialEvolution:
-    """Differential-evolution move (ter Braak 2006; Nelson, Ford and Payne 2014).
-
-    Parameters
-    ----------
-    gamma : float, optional
-        Share of the difference of two other walkers that is added; 2.38/sqrt(2 ndim)
-        by default.
-    sigma : float
-        Relative scatter of ``gamma``.
-    """
-
-    gamma: float | None = None
-    sigma: float = 1e-5
-
-    def propose(
-        self, key: jax.Array, active: jax.Array, others: jax.Array
-    ) -> tuple[jax.Array, jax.Array]:
-        """Propose one move for each active walker; see `Stretch.propose`."""
-        key_first, key_second, key_scatter = jax.random.split(key, 3)
-        n_active, ndim = active.shape
-        n_others = others.shape[0]
-        first = jax.random.randint(key_first, (n_active,), 0, n_others)
-        offset = jax.random.randint(key_second, (n_active,), 1, n_others)
-        difference = others[first] - others[(first + offset) % n_others]
-        gamma = 2.38 / (2 * ndim) ** 0.5 if self.gamma is None else self.gamma
-        scatter = jax.random.normal(key_scatter, (n_active, 1), active.dtype)
-        proposal = active + gamma * (1.0 + self.sigma * scatter) * difference
-        return proposal, jnp.zeros(n_active, active.dtype)
 
 
 class Walkers(NamedTuple):
@@ -135,11 +58,13 @@ class Ensemble(Algorithm):
     Parameters
     ----------
     moves : move, or sequence of moves or of (move, weight)
-        `Stretch` and `DifferentialEvolution`; one is drawn at each step.
+        `DifferentialEvolution`, `Stretch` and `Walk`, or their names such as
+        ``"stretch"``; one is drawn each time. By default the first two, four times
+        to one.
     """
 
     nwalkers: int = 32
-    moves: Any = (Stretch(),)
+    moves: Any = DEFAULT_MOVES
 
     name: ClassVar[str] = "ensemble"
     takes_numpy: ClassVar[bool] = False
@@ -190,40 +115,6 @@ class Ensemble(Algorithm):
     def finish(self, draws: Draws, live: Draws | None) -> Outcome:
         """Return the draws as they are."""
         return Outcome(draws.position, draws.stats)
-
-
-def compiled_moves(moves: Any) -> tuple[tuple[Any, float], ...]:
-    """Return moves in JAX with weights that sum to 1."""
-    weighted = weighted_moves(moves)
-    for move, _ in weighted:
-        if type(move).__module__.startswith("emcee."):
-            raise TypeError(
-                "expected moves such as ampynb.Stretch() or ampynb."
-                f"DifferentialEvolution(); got {type(move).__qualname__}; emcee's own "
-                "moves serve analyses with use_jax=False"
-            )
-    return weighted
-
-
-def weighted_moves(moves: Any) -> tuple[tuple[Any, float], ...]:
-    """Return moves with weights that sum to 1."""
-    if not isinstance(moves, list | tuple):
-        moves = (moves,)
-    pairs = [move if isinstance(move, list | tuple) else (move, 1.0) for move in moves]
-    for move, _ in pairs:
-        if not hasattr(move, "propose"):
-            raise TypeError(
-                "expected moves such as ampynb.Stretch() or ampynb."
-                f"DifferentialEvolution(); got {type(move).__qualname__}; give one, or "
-                "a list of them"
-            )
-    total = sum(weight for _, weight in pairs)
-    if not pairs or not total > 0 or any(weight < 0 for _, weight in pairs):
-        raise ValueError(
-            f"expected moves with positive weights; got {moves!r}; give for instance "
-            "[(ampynb.Stretch(), 0.5), (ampynb.DifferentialEvolution(), 0.5)]"
-        )
-    return tuple((move, float(weight) / total) for move, weight in pairs)
 
 
 def check_walkers(nwalkers: int, ndim: int) -> None:

@@ -12,10 +12,11 @@ import jax
 import numpy as np
 
 from ampynb.algorithms.algorithm import Algorithm, Draws, Outcome, Start, Status
-from ampynb.algorithms.ensemble import (
+from ampynb.algorithms.ensemble import check_walkers
+from ampynb.algorithms.moves import (
+    DEFAULT_MOVES,
     DifferentialEvolution,
     Stretch,
-    check_walkers,
     weighted_moves,
 )
 from ampynb.algorithms.start import log_priors
@@ -46,14 +47,14 @@ class EmceeEnsemble(Algorithm):
     Parameters
     ----------
     moves : move, or sequence of moves or of (move, weight)
-        emcee's moves, or `Stretch` and `DifferentialEvolution`.
+        emcee's moves, or those of `Ensemble`, or their names.
     pool : object with ``map``, optional
         Where the log likelihoods of half an ensemble are computed; this process by
         default.
     """
 
     nwalkers: int = 32
-    moves: Any = (Stretch(),)
+    moves: Any = DEFAULT_MOVES
     pool: Any = field(default=None, compare=False)
 
     name: ClassVar[str] = "ensemble"
@@ -174,11 +175,36 @@ def _log_densities(
 
 
 def _emcee_move(move: Any) -> Any:
+    if isinstance(move, emcee.moves.Move):
+        return move
     if isinstance(move, Stretch):
         return emcee.moves.StretchMove(a=move.a)
     if isinstance(move, DifferentialEvolution):
         return emcee.moves.DEMove(sigma=move.sigma, gamma0=move.gamma)
-    return move
+    return _OwnMove(move)
+
+
+class _OwnMove(emcee.moves.RedBlueMove):
+    """A move that emcee does not have, such as `Walk`, as one of emcee's."""
+
+    def __init__(self, move: Any):
+        super().__init__()
+        self._move = move
+
+    def get_proposal(
+        self, sample: np.ndarray, complement: list[np.ndarray], random: Any
+    ) -> tuple[np.ndarray, np.ndarray]:
+        key = jax.random.key(random.randint(2**31 - 1))
+        others = np.concatenate(complement)
+        proposal, log_factor = _proposed(self._move, key, sample, others)
+        return np.asarray(proposal), np.asarray(log_factor)
+
+
+@functools.partial(jax.jit, static_argnames=("move",))
+def _proposed(
+    move: Any, key: jax.Array, active: jax.Array, others: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    return move.propose(key, active, others)
 
 
 def autocorrelation_time(chain: np.ndarray) -> np.ndarray:

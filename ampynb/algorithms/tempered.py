@@ -16,14 +16,13 @@ from jax.typing import ArrayLike
 from ampynb.algorithms.algorithm import Algorithm, Draws, Outcome, Start, Status
 from ampynb.algorithms.chunk import draws_from, repeat
 from ampynb.algorithms.ensemble import (
-    Stretch,
     Walkers,
     check_walkers,
-    compiled_moves,
     move_half,
     move_halves,
 )
 from ampynb.algorithms.ladder import Adaptation, adapted, check_ladder, make_ladder
+from ampynb.algorithms.moves import Stretch, compiled_moves
 from ampynb.algorithms.start import finite_prior_draws
 from ampynb.algorithms.swaps import swap
 from ampynb.algorithms.thermodynamic import (
@@ -100,7 +99,7 @@ class Tempered(Algorithm):
         Whether the draws of every temperature are kept, in ``outcome.tempered`` and in
         the group ``tempered_posterior``.
     moves : move, or sequence of moves or of (move, weight)
-        As for `Ensemble`.
+        As for `Ensemble`; `Stretch` by default.
 
     Notes
     -----

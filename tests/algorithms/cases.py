@@ -20,7 +20,7 @@ from ampynb.results.history import History
 from tests.helpers import Problem, line_problem
 
 BURN = 200
-MIXTURE = ((anb.Stretch(), 0.3), (anb.DifferentialEvolution(), 0.7))
+MIXTURE = (("stretch", 0.2), ("differential_evolution", 0.5), ("walk", 0.3))
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,8 @@ class Case:
 
 
 CASES = (
-    Case("stretch", anb.Ensemble(nwalkers=16), 8_000),
+    Case("stretch", anb.Ensemble(nwalkers=16, moves="stretch"), 8_000),
+    Case("ensemble", anb.Ensemble(nwalkers=16), 8_000),
     Case(
         "differential evolution",
         anb.Ensemble(nwalkers=16, moves=anb.DifferentialEvolution()),

@@ -11,11 +11,11 @@ import pytest
 
 import ampynb as anb
 from ampynb.algorithms.algorithm import Algorithm, Start
-from ampynb.algorithms.ensemble import weighted_moves
 from ampynb.algorithms.external import EmceeEnsemble, autocorrelation_time
+from ampynb.algorithms.moves import weighted_moves
 from tests.helpers import Line, NumpyLine, Problem, line_problem
 
-STRETCH, DIFFERENCE = anb.Stretch(), anb.DifferentialEvolution()
+STRETCH, DIFFERENCE, WALK = anb.Stretch(), anb.DifferentialEvolution(), anb.Walk()
 SCALE, SHIFT = np.array([1000.0, 1e-2]), np.array([-5.0, 3.0])
 
 
@@ -57,7 +57,9 @@ def draws_from(
 def test_the_chain_is_affine_invariant(kind: Any):
     # Goodman and Weare 2010, section 2
     problem = line_problem(use_jax=kind is anb.Ensemble)
-    algorithm = kind(nwalkers=8, burn=0, iterations=50, moves=(STRETCH, DIFFERENCE))
+    algorithm = kind(
+        nwalkers=8, burn=0, iterations=50, moves=(STRETCH, DIFFERENCE, WALK)
+    )
     start = np.random.default_rng(0).normal(size=(8, 2))
     plain = draws_from(algorithm, problem.posterior, start)
     scaled = draws_from(algorithm, rescaled(problem), SHIFT + SCALE * start)
@@ -101,6 +103,35 @@ def test_the_stretch_has_its_density():
     np.testing.assert_allclose(found, exact, atol=2 / np.sqrt(n))
 
 
+@pytest.mark.parametrize(("scale", "expected"), [(None, 2.38 / np.sqrt(3)), (0.5, 0.5)])
+def test_a_walk_has_the_covariance_of_the_other_walkers(scale, expected: float):
+    # Goodman and Weare 2010, equation 11
+    n, generator = 50_000, np.random.default_rng(1)
+    others = generator.normal(size=(6, 3)) @ generator.normal(size=(3, 3)) + 5.0
+    active = np.full((n, 3), 2.0)
+    proposal, log_factor = anb.Walk(scale).propose(
+        jax.random.key(0), jnp.asarray(active), jnp.asarray(others)
+    )
+    steps = np.asarray(proposal) - active
+    covariance = expected**2 * np.cov(others.T, ddof=0)
+    sd = np.sqrt(np.diag(covariance))
+    error = 5 * np.outer(sd, sd) * np.sqrt(2 / n)
+    assert np.all(np.abs(np.cov(steps.T) - covariance) < error)
+    assert np.all(np.abs(steps.mean(axis=0)) < 5 * sd / np.sqrt(n))
+    assert np.all(log_factor == 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "move"),
+    [("stretch", STRETCH), ("differential_evolution", DIFFERENCE), ("walk", WALK)],
+)
+@pytest.mark.parametrize("kind", [anb.Ensemble, EmceeEnsemble])
+def test_a_move_has_a_name(kind: Any, name: str, move: Any):
+    assert kind(moves=name).moves == ((move, 1.0),)
+    pairs = kind(moves=[(name, 1), (anb.Stretch(3.0), 3)]).moves
+    assert pairs == ((move, 0.25), (anb.Stretch(3.0), 0.75))
+
+
 @pytest.mark.parametrize(
     ("moves", "weights"),
     [
@@ -119,8 +150,8 @@ def test_moves_have_weights_that_sum_to_one(moves: Any, weights: list[float]):
 @pytest.mark.parametrize("kind", [anb.Ensemble, EmceeEnsemble])
 @pytest.mark.parametrize(
     "moves",
-    [[], [(STRETCH, 0.0)], [(STRETCH, -1.0), (DIFFERENCE, 2.0)], "stretch", None],
-    ids=["none", "no weight", "a negative weight", "a name", "None"],
+    [[], [(STRETCH, 0.0)], [(STRETCH, -1.0), (DIFFERENCE, 2.0)], "strech", None],
+    ids=["none", "no weight", "a negative weight", "an unknown name", "None"],
 )
 def test_moves_that_cannot_be_are_refused(kind: Any, moves: Any):
     with pytest.raises((ValueError, TypeError), match=r"expected moves\b.*; got .*; "):

@@ -129,7 +129,10 @@ OPTIONS = [
         **NUTS,
     ),
     misuse("moves", ValueError, "Stretch", sampler_kw={"moves": []}),
-    misuse("no move", TypeError, "Stretch", "str", sampler_kw={"moves": ["stretch"]}),
+    misuse("no move", TypeError, "Stretch", "int", sampler_kw={"moves": [3]}),
+    misuse(
+        "unknown move", ValueError, "'walk'", "strech", sampler_kw={"moves": "strech"}
+    ),
     misuse("numpy nuts", ValueError, "use_jax=False", analysis=numpy_line, **NUTS),
     misuse(
         "numpy ensemble",

@@ -386,7 +386,7 @@ CHANGES: dict[str, tuple[Problem, dict, str]] = {
     "option": (
         LINE,
         {"sampler_kw": {"moves": anb.Stretch(a=3.0)}},
-        r"algorithm moves was .*Stretch\(a=2.0\).*, and is .*Stretch\(a=3.0\)",
+        r"algorithm moves was .*DifferentialEvolution.*.*, and is .*Stretch\(a=3.0\)",
     ),
     "algorithm": (
         LINE,
