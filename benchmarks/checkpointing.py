@@ -1,31 +1,28 @@
-"""What saving a run costs: the same run with and without ``path=``, interleaved.
+"""What saving a run costs: the same run with ``path=`` beside itself without.
 
-The five-parameter fit of ``benchmarks/ensemble.py``: cheap, so that draws come as fast
-as they ever do, 10 MB a second and more. Run ``python benchmarks/checkpointing.py``;
-the ratio is what counts, for the machine's speed drops out of it.
+The five-parameter fit of ``ensemble.py``: cheap, so that draws come as fast as they
+ever do, 10 MB a second and more. ``samplers.py`` runs it.
 """
 
 from __future__ import annotations
 
-import statistics
 import tempfile
-import time
 from pathlib import Path
 
 import numpyro.distributions as dist
+from contest import Contest
 from ensemble import NDIM, NOISE, NWALKERS, POSITION, Curve, X, Y
 
 import ampynb as anb
 from ampynb.algorithms.algorithm import Start
 
-STEPS, ROUNDS = 40_000, 15
+STEPS = 40_000
 
 
-def seconds_of(seed: int, path: Path | None) -> tuple[float, float]:
-    """Run once, and return the wall and the processor time that it took [s]."""
+def run(seed: int, path: Path | None = None) -> float:
+    """Run once."""
     model = anb.Model(p=dist.Uniform(-5, 5).expand([NDIM]))
     engine = anb.InferenceEngine(Curve(X, Y, NOISE), model, seed=seed)
-    wall, processor = time.perf_counter(), time.process_time()
     engine.run(
         nwalkers=NWALKERS,
         iterations=STEPS,
@@ -34,31 +31,13 @@ def seconds_of(seed: int, path: Path | None) -> tuple[float, float]:
         path=path,
         progress="none",
     )
-    return time.perf_counter() - wall, time.process_time() - processor
+    return STEPS
 
 
-def main() -> None:
-    """Time both in turn, several rounds, and print medians and ratios."""
-    seconds_of(0, None)  # compile
-    plain, saved = [], []
+def run_saved(seed: int) -> float:
+    """Run once and save it."""
     with tempfile.TemporaryDirectory() as folder:
-        for seed in range(1, ROUNDS + 1):
-            path = Path(folder) / f"run-{seed}"
-            pairs = [(plain, None), (saved, path)]
-            for times, where in pairs if seed % 2 else pairs[::-1]:
-                times.append(seconds_of(seed, where))
-        written = sum(file.stat().st_size for file in Path(folder).rglob("*.bin"))
-    print(f"{written / ROUNDS / 1e6:.0f} MB a run")
-    for kind, name in enumerate(("wall", "processor")):
-        without, with_path = ([times[kind] for times in all] for all in (plain, saved))
-        ratios = [b / a for a, b in zip(without, with_path, strict=True)]
-        print(
-            f"{name:10s} without {statistics.median(without):.3f} s, with path "
-            f"{statistics.median(with_path):.3f} s, ratio of pairs "
-            f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}),"
-            f" of the fastest {min(with_path) / min(without):.3f}"
-        )
+        return run(seed, Path(folder) / "run")
 
 
-if __name__ == "__main__":
-    main()
+CONTESTS = [Contest("saved run / the same unsaved", run_saved, run, 0.98, 15)]

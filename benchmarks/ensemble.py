@@ -1,30 +1,27 @@
-"""Ensemble sampling beside its peers: steps per second, in one process, interleaved.
+"""Ensemble sampling beside its peers, in steps.
 
 A five-parameter fit of 1,000 points with 40 walkers in float64, monitor on. The peers
 are a bare ``lax.scan`` over a stretch move with fixed halves, and serial emcee with
-a NumPy likelihood. Run ``python benchmarks/ensemble.py``; the ratios are what counts,
-for the machine's speed drops out of them.
+a NumPy likelihood, and with a compiled and batched one. ``samplers.py`` runs it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
-import statistics
-import time
-from collections.abc import Callable
 
 import emcee
 import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
+from contest import Contest
 from jax import lax
 
 import ampynb as anb
 from ampynb.algorithms.algorithm import Start
 
-NWALKERS, NDIM, POINTS, ROUNDS = 40, 5, 1000, 5
+NWALKERS, NDIM, POINTS = 40, 5, 1000
 STEPS = {"ampynb": 20_000, "scan": 20_000, "emcee": 1_000, "vectorised": 2_000}
 LOWER, UPPER = np.full(NDIM, -5.0), np.full(NDIM, 5.0)
 TRUTH = np.array([0.5, -1.0, 0.3, 1.2, 0.7])
@@ -72,6 +69,9 @@ def jax_log_posterior(p, data):
     return jnp.where(inside, -0.5 * squared, -jnp.inf)
 
 
+BATCH = jax.jit(jax.vmap(jax_log_posterior, in_axes=(0, None)))
+
+
 @jax.jit
 def bare_scan(key, position, data):
     """Return the floor: stretch moves of fixed halves in one scan, nothing else."""
@@ -102,7 +102,7 @@ def bare_scan(key, position, data):
     return lax.scan(step, start, None, length=STEPS["scan"])[1]
 
 
-def run_ampynb(seed: int) -> None:
+def run_ampynb(seed: int) -> float:
     """Sample with the engine, its monitor on."""
     model = anb.Model(p=dist.Uniform(-5, 5).expand([NDIM]))
     engine = anb.InferenceEngine(Curve(X, Y, NOISE), model, seed=seed)
@@ -114,54 +114,34 @@ def run_ampynb(seed: int) -> None:
             start=Start(POSITION),
             progress="widget",
         ).wait()
+    return STEPS["ampynb"]
 
 
-def run_scan(seed: int) -> None:
+def run_scan(seed: int) -> float:
     """Sample with the bare scan, and bring the draws to the host."""
     draws = bare_scan(jax.random.key(seed), POSITION, (X, Y, NOISE))
     jax.tree_util.tree_map(np.asarray, draws)
+    return STEPS["scan"]
 
 
-def run_emcee(seed: int) -> None:
+def run_emcee(seed: int) -> float:
     """Sample with serial emcee."""
     sampler = emcee.EnsembleSampler(NWALKERS, NDIM, numpy_log_posterior)
     sampler.run_mcmc(POSITION, STEPS["emcee"])
+    return STEPS["emcee"]
 
 
-def run_vectorised(seed: int) -> None:
+def run_vectorised(seed: int) -> float:
     """Sample with emcee over a compiled, batched likelihood."""
-    batch = jax.jit(jax.vmap(jax_log_posterior, in_axes=(0, None)))
     sampler = emcee.EnsembleSampler(
-        NWALKERS, NDIM, lambda p: np.asarray(batch(p, (X, Y, NOISE))), vectorize=True
+        NWALKERS, NDIM, lambda p: np.asarray(BATCH(p, (X, Y, NOISE))), vectorize=True
     )
     sampler.run_mcmc(POSITION, STEPS["vectorised"])
+    return STEPS["vectorised"]
 
 
-RUNS: dict[str, Callable[[int], None]] = {
-    "ampynb": run_ampynb,
-    "scan": run_scan,
-    "emcee": run_emcee,
-    "vectorised": run_vectorised,
-}
-
-
-def main() -> None:
-    """Time each in turn, several rounds, and print medians and ratios."""
-    for run in RUNS.values():
-        run(0)  # compile
-    rates: dict[str, list[float]] = {name: [] for name in RUNS}
-    for seed in range(1, ROUNDS + 1):
-        for name, run in RUNS.items():
-            begun = time.perf_counter()
-            run(seed)
-            rates[name].append(STEPS[name] / (time.perf_counter() - begun))
-    for name, found in rates.items():
-        ratios = [a / b for a, b in zip(rates["ampynb"], found, strict=True)]
-        print(
-            f"{name:12s} {statistics.median(found):8.0f} steps/s   ampynb/{name} "
-            f"{statistics.median(ratios):6.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
-        )
-
-
-if __name__ == "__main__":
-    main()
+CONTESTS = [
+    Contest("ensemble / bare lax.scan of stretch moves", run_ampynb, run_scan, 0.85),
+    Contest("ensemble / emcee, NumPy, serial", run_ampynb, run_emcee, 3),
+    Contest("ensemble / emcee, vectorize=True", run_ampynb, run_vectorised, 3),
+]

@@ -3,6 +3,7 @@
 ``python devices_run.py chains CASE FILE`` and ``python devices_run.py choices FILE``.
 """
 
+import dataclasses
 import json
 import re
 import sys
@@ -21,6 +22,7 @@ from ampynb.algorithms.start import draw_start
 from ampynb.distributed.devices import mesh_for, on_mesh
 from tests.distributed.chains import whole_chain
 from tests.helpers import Line, line_problem
+from tests.test_compilations import compilations
 
 CASES: dict[str, tuple[Algorithm, tuple[int, ...]]] = {
     # Numbers of walkers and chains that 3 or 4 devices do not divide, and some they do
@@ -67,6 +69,11 @@ def choices(file: Path) -> None:
     found = {"chains": result.devices, "repr": repr(result)}
     found["walkers"] = run(walkers, iterations=2).devices
     found["collectives"] = collectives(walkers)
+    run(walkers, devices=2)
+    with compilations() as compiled:
+        run(dataclasses.replace(nuts, iterations=6))
+        run(walkers, devices=2)
+    found["compiled again"] = compiled
     with jax.default_device(jax.devices()[1]):
         found["default device"] = run(nuts).devices
     line = line_problem().analysis

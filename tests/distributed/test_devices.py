@@ -51,6 +51,7 @@ def test_devices_are_chosen_with_sense_and_tell_each_other_little(tmp_path: Path
     assert found["chains"] == 4
     assert "on 4 devices" in found["repr"]
     assert found["walkers"] == 1  # they meet twice a step, on one processor
+    assert found["compiled again"] == []
     assert found["default device"] == 1
     assert found["placed data"] == 1
     # Log prior and log likelihood of each half, and nothing of the moves.
