@@ -326,7 +326,9 @@ class NotebookPage:
         return json.loads((self.lab.root / self.path).read_text(encoding="utf-8"))
 
     def close(self) -> None:
-        """End the kernel and close the page."""
+        """End the kernel and close the page, unless that was done."""
+        if self.page.is_closed():
+            return
         try:
             self._probe("shutDown")
         finally:
