@@ -262,6 +262,7 @@ class InferenceEngine:
             history,
             make_result,
             beginning.recorder,
+            request.until,
         )
         self.sampler, self._last_run = algorithm, (beginning, run)
         return run

@@ -14,10 +14,12 @@ from typing import Any, Protocol
 
 from ampynb.algorithms.algorithm import Algorithm
 from ampynb.analysis.posterior import Posterior
+from ampynb.distributed.hosts import is_alone
 from ampynb.inference.events import Advanced, Event, Failed, Finished
-from ampynb.inference.loop import Command
+from ampynb.inference.loop import Command, StopWhen
 from ampynb.inference.recorder import Recorder
 from ampynb.inference.run_status import RunStatus
+from ampynb.inference.stopping import StoppingRule, check_rule
 from ampynb.inference.store_error import StoreError
 from ampynb.results.history import History
 from ampynb.results.result import Result
@@ -60,19 +62,27 @@ class Run:
         What is sampled, and by what.
     history : History
         The draws so far.
+    until : StoppingRule or None
+        What ends the run early; `stop_when` changes it.
+    takes_rules : bool
+        Whether it does; a calibration, which is many fits, takes none.
     """
 
     def __init__(
         self,
         posterior: Posterior,
         algorithm: Algorithm,
-        loop: Generator[Event, Command, None],
+        loop: Generator[Event, Command | StopWhen, None],
         history: History,
         make_result: Callable[[float, str, str], Result],
         recorder: Recorder | None = None,
+        until: StoppingRule | None = None,
+        takes_rules: bool = True,
     ):
         self.posterior, self.algorithm, self.history = posterior, algorithm, history
         self._loop, self._make_result, self._recorder = loop, make_result, recorder
+        self.until = self._until_sent = until
+        self.takes_rules = takes_rules
         self._renderers: list[Renderer] = []
         self._status = RunStatus()
         self._pace: list[tuple[float, int]] = []
@@ -104,8 +114,7 @@ class Run:
             self._note(next(self._loop))
             while True:
                 self._hold()
-                command = Command.STOP if self._stopping else Command.CONTINUE
-                self._note(self._loop.send(command))
+                self._note(self._loop.send(self._command()))
         except StopIteration:
             pass
         except Exception as error:
@@ -115,6 +124,16 @@ class Run:
             if recorder is not None:
                 recorder.close()
             self._ended.set()
+
+    def _command(self) -> Command | StopWhen:
+        """Return what the loop is to be told; another rule is told once."""
+        if self._stopping:
+            return Command.STOP
+        until = self.until
+        if until is self._until_sent:
+            return Command.CONTINUE
+        self._until_sent = until
+        return StopWhen(until)
 
     def _fail(self, error: Exception) -> None:
         """Note an error, and save what was drawn before it if that can be."""
@@ -206,6 +225,45 @@ class Run:
         """End the run after the present chunk of steps, and keep every draw."""
         self._stopping = True
         self._may_go.set()
+
+    def stop_when(self, until: StoppingRule | None) -> None:
+        """End the run when a rule is met, in the place of the rule that it had.
+
+        It is judged at the end of the present chunk of steps, and as the run goes on;
+        the result's ``message`` says which rule ended it. The steps that were asked for
+        remain the most that are made.
+
+        Parameters
+        ----------
+        until : StoppingRule or None
+            For instance ``ess(400) | seconds(600)``; None for no rule.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For what is no rule, or one that cannot judge this sampler.
+        RuntimeError
+            Where the run has ended, is a calibration, or is made by several processes.
+        """
+        check_rule(until)
+        if not self.takes_rules:
+            raise RuntimeError(
+                "expected stop_when in a run of one fit; got a calibration, which is "
+                "many; stop() it, which keeps those that are done"
+            )
+        if until is not None:
+            until.check(self.algorithm)
+        if self.status.ended:
+            raise RuntimeError(
+                f"expected a run that goes on; it is {self.status.state}; run it with "
+                f"until={until} and resume=True"
+            )
+        if not is_alone():
+            raise RuntimeError(
+                "expected stop_when in a run of one process; got several, which would "
+                "have to agree; give until= when you start the run"
+            )
+        self.until = until
 
     def wait(self, timeout: float | None = None) -> Result:
         """Wait for the end and return the result.
