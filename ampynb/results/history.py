@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ampynb.algorithms.algorithm import SAMPLING, WARMUP, Draws
+from ampynb.results.tally import Tally
 
 __all__ = ["Best", "History", "Snapshot"]
 
@@ -44,10 +45,16 @@ class History:
     ----------
     state : pytree
         The algorithm's state after the last draw.
+    live : Draws or None
+        Points that belong to the outcome and are no draws yet, as they were last.
+    tally : dict of str to Tally
+        What chains and temperatures say of themselves, by phase.
     """
 
     def __init__(self):
         self.state: Any = None
+        self.live: Draws | None = None
+        self.tally = {WARMUP: Tally(), SAMPLING: Tally()}
         self._chunks: list[Draws] = []
         self._saved: Callable[[str], Draws | None] = _nothing_saved
         self._joined: dict[str, tuple[int, Draws]] = {}
@@ -66,8 +73,9 @@ class History:
             self._take_note(draws)
 
     def note_live(self, live: Draws) -> None:
-        """Let `best` know of points that are no draws yet."""
+        """Take note of points that are no draws yet; `best` may be among them."""
         with self._lock:
+            self.live = live
             self._note_densities(live)
 
     def unsaved(self) -> list[Draws]:
@@ -96,7 +104,8 @@ class History:
             other = History()
             other.state, other._saved = self.state, self._saved
             other._chunks, other._counts = list(self._chunks), dict(self._counts)
-            other._best = dict(self._best)
+            other._best, other.live = dict(self._best), self.live
+            other.tally = {phase: one.copy() for phase, one in self.tally.items()}
             other._rows = {phase: rows.copy() for phase, rows in self._rows.items()}
             return other
 
@@ -115,6 +124,7 @@ class History:
         self._rows[draws.phase].take(draws.position)
         self._rows[None].take(draws.position)
         self._note_densities(draws)
+        self.tally[draws.phase].take(draws)
         for name, values in draws.stats.items():
             if draws.phase == SAMPLING and values.dtype == bool:
                 self._counts[name] = self._counts.get(name, 0) + int(values.sum())
