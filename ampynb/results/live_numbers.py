@@ -26,9 +26,9 @@ def live_numbers(history: History, algorithm: Algorithm) -> dict[str, float]:
         ``length``, the steps over ``tau``, for an ensemble, whose walkers R-hat cannot
         compare. What is not known yet is left out, and all where draws are no chains.
     """
-    if not algorithm.draws_chains:
-        return {}
     _, rows = history.thinned(MOST_ROWS, SAMPLING)
+    if not (algorithm.draws_chains and len(rows)):
+        return {}
     if algorithm.independent_chains:
         return live_diagnostics(rows)
     steps = history.steps(SAMPLING)

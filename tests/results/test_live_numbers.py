@@ -51,6 +51,9 @@ def test_a_long_chain_is_judged_by_its_evenly_spaced_steps():
 
 def test_what_is_not_known_yet_is_left_out():
     for kind in (AutoRegressive, Walkers):
+        warming = History()
+        warming.append(draws(20, WARMUP))
+        assert live_numbers(warming, kind(nwalkers=3)) == {}
         sampler = kind(nwalkers=4, burn=0, iterations=5)
         assert live_numbers(history_of(sampler), sampler) == {}
 
