@@ -49,6 +49,26 @@ def test_a_long_chain_is_judged_by_its_evenly_spaced_steps():
     assert found["tau"] == pytest.approx(walkers.tau, rel=0.5)
 
 
+@pytest.mark.parametrize("kind", [AutoRegressive, Walkers])
+def test_draws_between_the_evenly_spaced_ones_are_not_lost(kind):
+    """Of a chain that forgets sooner than these are apart, all draws count."""
+    sampler = kind(nwalkers=4, burn=0, iterations=12_000, rho=0.5)
+    history = history_of(sampler)
+    assert len(history.thinned(1000, SAMPLING)[1]) < 1000
+    expected = 4 * 12_000 / sampler.tau
+    assert live_numbers(history, sampler)["ess"] == pytest.approx(expected, rel=0.3)
+
+
+def test_the_last_steps_of_a_chain_that_moves_rarely_do_not_count_as_all():
+    """Both chains sit in one of two places for long: the last steps do not tell."""
+    history, place = History(), np.repeat([0.0, 9.0, 0.0, 9.0, 9.0, 0.0, 9.0, 0.0], 800)
+    rng = np.random.default_rng(0)
+    position = place[:, None, None] + rng.normal(size=(6400, 4, 1))
+    history.append(Draws(position, {"lp": position[..., 0]}, SAMPLING))
+    found = live_numbers(history, AutoRegressive(nwalkers=4))
+    assert found["ess"] < 200
+
+
 def test_what_is_not_known_yet_is_left_out():
     for kind in (AutoRegressive, Walkers):
         warming = History()
@@ -105,6 +125,17 @@ def test_a_history_tallies_each_phase_and_its_copy_goes_its_own_way():
     assert copy.tally[SAMPLING].steps == 40
     diverging = history.tally[SAMPLING].total("diverging")
     assert diverging is not None and diverging.sum() == history.count("diverging")
+
+
+def test_the_latest_steps_follow_each_other_to_the_end():
+    history, whole = History(), draws(2500)
+    history.append(draws(30, WARMUP))
+    assert len(history.latest()) == 0
+    for part in (slice(0, 300), slice(300, 310), slice(310, 2500)):
+        history.append(whole.rows(part))
+        expected = whole.position[max(part.stop - 1000, 0) : part.stop]
+        np.testing.assert_array_equal(history.latest(), expected)
+    np.testing.assert_array_equal(history.copy().latest(), history.latest())
 
 
 def test_a_history_knows_its_live_points():
