@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from html import escape
 from typing import Any, Protocol
@@ -109,11 +109,20 @@ class Run:
         return self._outcome()
 
     def _drive(self) -> None:
-        recorder = self._recorder
+        with closing(self.driving(self._renderers)) as driving:
+            for _ in driving:
+                self._hold()
+
+    def driving(self, renderers: Sequence[Renderer]) -> Generator[None, None, None]:
+        """Make the draws, for whoever takes turns: each `next` goes on to an event.
+
+        A run that is not `may_go_on` is to be left where it is.
+        """
+        self._renderers, recorder = list(renderers), self._recorder
         try:
             self._note(next(self._loop))
             while True:
-                self._hold()
+                yield
                 self._note(self._loop.send(self._command()))
         except StopIteration:
             pass
@@ -149,13 +158,16 @@ class Run:
             logger.warning("the failed run could not be saved: %s", worse)
             self._note(failed)
 
+    def may_go_on(self) -> bool:
+        """Whether the run is not paused; asked between two chunks by its driver."""
+        self._held = not (self._stopping or self._may_go.is_set())
+        return not self._held
+
     def _hold(self) -> None:
         """Wait here while the run is paused."""
-        self._held = not self._may_go.is_set()
         # In short waits: a stop by a signal does not touch the lock of the event.
-        while not self._stopping and not self._may_go.wait(0.05):
-            pass
-        self._held = False
+        while not self.may_go_on():
+            self._may_go.wait(0.05)
 
     def _note(self, event: Event) -> None:
         """Tell of an event, and save; a run has ended only when it is saved."""
@@ -210,6 +222,11 @@ class Run:
             yield
         finally:
             signal.signal(signal.SIGINT, former)
+
+    def close(self) -> None:
+        """Let go of what a run holds that nobody has driven yet."""
+        self.stop()
+        self.drive_here([])
 
     # What users call
 
@@ -319,6 +336,11 @@ class Run:
         status = self._status
         reason = status.state if self._ended.is_set() else "running"
         return self._make_result(status.seconds, reason, status.message)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was told to stop; it has stopped when its status says so."""
+        return self._stopping
 
     @property
     def status(self) -> RunStatus:

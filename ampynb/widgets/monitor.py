@@ -56,12 +56,17 @@ class RunMonitor:
     run : Run
     share : float
         Of one core, at most, for pictures and diagnostics.
+
+    Attributes
+    ----------
+    found : dict of str to float
+        What `live_numbers` said last, and ``ess_per_second`` of computing time.
     """
 
     def __init__(self, run: Run, share: float = SHARE_OF_TIME):
         self.run = run
         self._picture = LivePicture(run.posterior, run.history)
-        self._found: dict[str, float] = {}
+        self.found: dict[str, float] = {}
         self._handle: DisplayHandle | None = None
         self._pump: threading.Thread | None = None
         self._closed = False
@@ -164,6 +169,7 @@ class RunMonitor:
             self._handle.update(
                 {"text/html": self.record(), "text/plain": repr(self.run)}, raw=True
             )
+            self.close()
 
     def _update_all(self) -> None:
         self._draw_or_say_why_not()
@@ -179,7 +185,11 @@ class RunMonitor:
                 self._no_picture = f"no picture: {type(error).__name__}: {error}"
 
     def _draw(self) -> None:
-        self._found = live_numbers(self.run.history, self.run.algorithm)
+        seconds = self.run.status.seconds
+        found = live_numbers(self.run.history, self.run.algorithm)
+        if "ess" in found and seconds:
+            found["ess_per_second"] = found["ess"] / seconds
+        self.found = found
         self._update_details()
         png = self._picture.png(whole=self.run.status.ended)
         if png is not None:
@@ -210,7 +220,7 @@ class RunMonitor:
             f'<div class="ampynb-run-head"><b>{SIGNS.get(status.state, "")} '
             f"{status.state}</b> <small>{of_what}</small> {escape(ended)}</div>"
             + numbers_html(progress_of(self.run, status))
-            + numbers_html(quality_of(self.run, status, self._found))
+            + numbers_html(quality_of(self.run, status, self.found))
         )
 
     def _alert_html(self, status: RunStatus) -> str:

@@ -76,7 +76,7 @@ def quality_of(
     Parameters
     ----------
     found : dict of str to float
-        Of `live_numbers`.
+        Of `live_numbers`, and ``ess_per_second``.
     """
     algorithm, history = run.algorithm, run.history
     judges = status.phase == SAMPLING
@@ -94,6 +94,9 @@ def quality_of(
     for name, text, is_good, meaning in _of_chains(found):
         not_good = BAD if status.ended else NOT_YET
         yield Number(name, text, GOOD if is_good else not_good, meaning)
+    if (rate := found.get("ess_per_second")) is not None:
+        meaning = "of computing time, compilation and warm-up included"
+        yield Number("ESS per second", number_text(rate), meaning=meaning)
     best = history.best()
     if best is not None and np.isfinite(best.value):
         yield Number("best ln posterior", f"{best.value:.2f}")

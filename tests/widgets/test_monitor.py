@@ -62,6 +62,7 @@ def test_numbers_and_picture_come_while_it_samples(endless):
     until(lambda: bytes(monitor.picture.value).startswith(b"\x89PNG"))
     until(lambda: "best ln posterior" in monitor.numbers.value)
     until(lambda: "least ESS" in monitor.numbers.value)
+    assert "ESS per second" in monitor.numbers.value
     assert "time left" in monitor.numbers.value
     assert 0 <= monitor.bar.value < 1
 
