@@ -17,7 +17,7 @@ from ampynb.results.history import History
 __all__ = ["live_numbers", "r_hat_without"]
 
 MOST_ROWS = 1000
-MOST_WALKERS = 64  # of which the autocorrelation time is taken
+MOST_WALKERS = 16  # of which the autocorrelation time is taken
 NEARLY_INDEPENDENT = 0.5  # effective draws for each row
 
 

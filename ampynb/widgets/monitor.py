@@ -28,7 +28,7 @@ __all__ = ["STYLE", "RunMonitor"]
 SECONDS_PER_LOOK = 0.125
 SECONDS_PER_PICTURE = 0.5
 SECONDS_PER_SENTENCE = 5.0  # to those who hear it
-SHARE_OF_TIME = 0.04  # of one core, at most, for pictures and diagnostics
+SHARE_OF_TIME = 0.03  # of one core, at most, for pictures and diagnostics
 STYLE = f"<style>{(Path(__file__).parent / 'monitor.css').read_text()}</style>"
 ALT = "traces of the parameters, their distributions, and the best fit"
 SIGNS = {  # of shapes that every font has
@@ -92,12 +92,14 @@ class RunMonitor:
         )
         self.details_button.observe(lambda _: self._update_details(), "value")
         self.bar = ipywidgets.FloatProgress(
-            min=0, max=1, layout=ipywidgets.Layout(width="100%", height="0.6em")
+            min=0,
+            max=1,
+            layout=ipywidgets.Layout(width="100%", height="6px", margin="0"),
         )
         self.picture = ipywidgets.Image(
             format="png",
             layout=ipywidgets.Layout(
-                max_width="100%", display="none", align_self="flex-start"
+                max_width="100%", display="none", align_self="flex-start", margin="0"
             ),
         )
         self.picture.add_class("ampynb-run-picture")

@@ -68,7 +68,7 @@ class RunControls:
             disabled=True,
             placeholder="number",
             tooltip="the number of the rule",
-            layout=ipywidgets.Layout(width="5em"),
+            layout=ipywidgets.Layout(width="6em"),
         )
         self.number.add_class("ampynb-rule-number")
         self.set = ipywidgets.Button(

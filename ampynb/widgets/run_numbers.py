@@ -96,7 +96,8 @@ def quality_of(
         yield Number(name, text, GOOD if is_good else not_good, meaning)
     if (rate := found.get("ess_per_second")) is not None:
         meaning = "of computing time, compilation and warm-up included"
-        yield Number("ESS per second", number_text(rate), meaning=meaning)
+        told = f"{rate:.0f}" if rate >= 100 else f"{rate:.3g}"
+        yield Number("ESS per second", told, meaning=meaning)
     best = history.best()
     if best is not None and np.isfinite(best.value):
         yield Number("best ln posterior", f"{best.value:.2f}")
