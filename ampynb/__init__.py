@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ampynb.inference.calibration import calibrate
     from ampynb.inference.engine import InferenceEngine
     from ampynb.inference.open_run import open_run
+    from ampynb.inference.race import Race, race
     from ampynb.inference.run import Run
     from ampynb.inference.stopping import autocorr, ess, rhat, seconds
     from ampynb.inference.store_error import StoreError
@@ -59,6 +60,7 @@ _HOMES = {
     "Parameter": "model.parameter",
     "PoissonFit": "analysis.fit",
     "Posterior": "analysis.posterior",
+    "Race": "inference.race",
     "Result": "results.result",
     "Run": "inference.run",
     "StoreError": "inference.store_error",
@@ -72,6 +74,7 @@ _HOMES = {
     "ess": "inference.stopping",
     "explore": "widgets.explore",
     "open_run": "inference.open_run",
+    "race": "inference.race",
     "rhat": "inference.stopping",
     "seconds": "inference.stopping",
 }
@@ -97,6 +100,7 @@ __all__ = [
     "Parameter",
     "PoissonFit",
     "Posterior",
+    "Race",
     "Result",
     "Run",
     "StoreError",
@@ -112,6 +116,7 @@ __all__ = [
     "explore",
     "forward_models",
     "open_run",
+    "race",
     "rhat",
     "seconds",
 ]

@@ -1,10 +1,10 @@
 """Our samplers beside the peers that a user would pick: one table of ratios.
 
 Each contest is held in turns in this process, ampynb with its monitor on unless saving
-is what is compared. A ratio is what ampynb does in the time in which the peer does one:
-by wall time and by CPU time of all threads, the median of the rounds and their span;
-the bar is what the ratio is to be, or more. Ratios and not rates, for the machine's
-speed drops out of them.
+or the monitor itself is what is compared. A ratio is what ampynb does in the time in
+which the peer does one: by wall time and by CPU time of all threads, the median of the
+rounds and their span; the bar is what the ratio is to be, or more. Ratios and not
+rates, for the machine's speed drops out of them.
 
 Run ``python benchmarks/samplers.py`` for all, or name some: ``python
 benchmarks/samplers.py nuts nested``. It takes some ten minutes on two cores, and needs
@@ -17,7 +17,15 @@ import importlib
 import os
 import sys
 
-PARTS = ("ensemble", "moves", "tempered", "nuts", "nested", "checkpointing")
+PARTS = (
+    "ensemble",
+    "moves",
+    "tempered",
+    "nuts",
+    "nested",
+    "checkpointing",
+    "monitor",
+)
 
 
 def main(parts: tuple[str, ...]) -> None:

@@ -18,10 +18,18 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-__all__ = ["agreed", "check_same", "clock", "is_first", "led_by_first", "together"]
+__all__ = [
+    "agreed",
+    "check_same",
+    "clock",
+    "is_alone",
+    "is_first",
+    "led_by_first",
+    "together",
+]
 
 Yielded = TypeVar("Yielded")
-Told = TypeVar("Told", bound=Enum)
+Told = TypeVar("Told")
 
 LEFT = -1  # told in the place of a command
 
@@ -31,9 +39,14 @@ def is_first() -> bool:
     return jax.process_index() == 0
 
 
+def is_alone() -> bool:
+    """Whether this process makes its runs without others."""
+    return jax.process_count() == 1
+
+
 def agreed(value: float) -> float:
     """Return the first process's number in all of them."""
-    if jax.process_count() == 1:
+    if is_alone():
         return value
     # As bytes: a float64 would be rounded where JAX computes in float32.
     sent = np.frombuffer(np.float64(value).tobytes(), np.uint8)
@@ -59,7 +72,7 @@ def check_same(described: Mapping[str, Any]) -> None:
     ValueError
         In all processes; it names the sections.
     """
-    if jax.process_count() == 1:
+    if is_alone():
         return
     texts = [json.dumps(part, sort_keys=True) for part in described.values()]
     digests = [hashlib.sha256(text.encode()).digest() for text in texts]
@@ -87,7 +100,7 @@ def together() -> Iterator[None]:
         yield
         failed = False
     finally:
-        if jax.process_count() > 1:
+        if not is_alone():
             flags = np.asarray(multihost_utils.process_allgather(np.array([failed])))
             if flags.any() and not failed:
                 raise RuntimeError(
@@ -97,17 +110,17 @@ def together() -> Iterator[None]:
 
 
 def led_by_first(
-    loop: Generator[Yielded, Told, None], stop: Told
+    loop: Generator[Yielded, Told, None], stop: Enum
 ) -> Generator[Yielded, Told, None]:
     """Send a loop, in every process, what is sent to it in the first.
 
     Where the first gives up, because it cannot write its files for instance, the
-    others are sent ``stop``.
+    others are sent ``stop``. Several processes know only commands of its enumeration.
     """
-    if jax.process_count() == 1:
+    if is_alone():
         yield from loop
         return
-    left = False
+    left, choices = False, list[Any](type(stop))
     with closing(loop):
         event = next(loop)
         while True:
@@ -118,10 +131,10 @@ def led_by_first(
                     agreed(LEFT)
                 raise
             if not left:
-                choices = list(type(command))
                 told = int(agreed(choices.index(command)))
                 left = told == LEFT
-                command = stop if left else choices[told]
+                told = choices.index(stop) if left else told
+                command = choices[told]
             try:
                 event = loop.send(command)
             except StopIteration:

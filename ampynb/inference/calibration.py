@@ -24,7 +24,7 @@ from ampynb.inference.events import (
     PhaseChanged,
     Started,
 )
-from ampynb.inference.loop import Command, sampling
+from ampynb.inference.loop import Command, StopWhen, sampling
 from ampynb.inference.ranks import Quantities
 from ampynb.inference.renderers import in_notebook, renderers_for
 from ampynb.inference.request import Request
@@ -112,7 +112,7 @@ def calibrate(
     tested.check(simulations[0].vector)
     seeds = np.asarray(jax.random.bits(key_fits, (n,), np.uint32))
     study = Study(algorithm, simulations, left_out, seeds, draws, tested, seed)
-    run = Run(posterior, algorithm, _fitting(study), History(), study.calibration)
+    run = _run_of(study, posterior)
     renderers = renderers_for(progress, run)
     if progress in ("auto", True, "widget") and in_notebook():
         calibration: Any = run.drive_in_thread(renderers).wait()
@@ -179,9 +179,16 @@ def _simulations(
     )
 
 
+def _run_of(study: Study, posterior: Posterior) -> Run:
+    loop, result_of = _fitting(study), study.calibration
+    return Run(
+        posterior, study.algorithm, loop, History(), result_of, takes_rules=False
+    )
+
+
 def _fitting(
     study: Study, clock: Callable[[], float] = time.perf_counter
-) -> Generator[Event, Command, None]:
+) -> Generator[Event, Command | StopWhen, None]:
     """Make the fits of a study, group by group, as one run with its events."""
     groups, algorithm = study.groups(), study.algorithm
     steps = algorithm.iterations
@@ -239,8 +246,8 @@ class _Part:
 
 
 def _of_whole(
-    loop: Generator[Event, Command, None], part: _Part
-) -> Generator[Event, Command, tuple[Finished, bool]]:
+    loop: Generator[Event, Command | StopWhen, None], part: _Part
+) -> Generator[Event, Command | StopWhen, tuple[Finished, bool]]:
     """Pass a group's events on as those of the whole.
 
     Returns

@@ -178,7 +178,7 @@ class InferenceEngine:
             nwalkers, iterations, burn, sampler, workers, ntemps, sampler_kw, run_kw,
             resume, start, path, until, executor, devices,
         )  # fmt: skip
-        run = self._prepare(request, progress)
+        run = self.prepare(request, progress)
         if progress in ("auto", True, "widget") and in_notebook():
             return run.drive_in_thread(renderers_for(progress, run)).wait()
         return run.drive_here(renderers_for(progress, run))
@@ -210,11 +210,11 @@ class InferenceEngine:
             nwalkers, iterations, burn, sampler, workers, ntemps, sampler_kw, run_kw,
             resume, start, path, until, executor, devices,
         )  # fmt: skip
-        run = self._prepare(request, progress)
+        run = self.prepare(request, progress)
         return run.drive_in_thread(renderers_for(progress, run))
 
-    def _prepare(self, request: Request, progress: Any) -> Run:
-        """Check all that can be checked before sampling, and make the run."""
+    def prepare(self, request: Request, progress: Any = "none") -> Run:
+        """Check all that can be checked before sampling; return a run to be driven."""
         posterior, seed = self.posterior, self.seed
         check_progress(progress)
         algorithm = request.algorithm(posterior)
@@ -262,6 +262,7 @@ class InferenceEngine:
             history,
             make_result,
             beginning.recorder,
+            request.until,
         )
         self.sampler, self._last_run = algorithm, (beginning, run)
         return run

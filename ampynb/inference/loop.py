@@ -12,21 +12,20 @@ import jax
 from jax.sharding import Mesh
 
 from ampynb.algorithms.algorithm import (
-    SAMPLING,
     WARMUP,
     Algorithm,
     Draws,
     Start,
-    Status,
 )
 from ampynb.algorithms.start import start_or_draw
 from ampynb.analysis.posterior import Posterior
 from ampynb.distributed.devices import on_mesh, placed
 from ampynb.inference.events import Advanced, Event, Finished, PhaseChanged, Started
-from ampynb.inference.stopping import Measures, StoppingRule
+from ampynb.inference.goal import Goal
+from ampynb.inference.stopping import StoppingRule
 from ampynb.results.history import History
 
-__all__ = ["COMPILING", "Command", "Plan", "sampling"]
+__all__ = ["COMPILING", "Command", "Plan", "StopWhen", "sampling"]
 
 COMPILING = "compiling"
 
@@ -38,7 +37,17 @@ class Command(enum.Enum):
     STOP = "stop"
 
 
-STOP = Command.STOP
+@dataclass(frozen=True)
+class StopWhen:
+    """What the loop is told, instead, to go on until another rule is met.
+
+    Attributes
+    ----------
+    until : StoppingRule, optional
+        None for no rule.
+    """
+
+    until: StoppingRule | None
 
 
 @dataclass
@@ -120,91 +129,74 @@ def sampling(
     history: History,
     seconds: float = 0.0,
     clock: Callable[[], float] = time.perf_counter,
-) -> Generator[Event, Command, None]:
+) -> Generator[Event, Command | StopWhen, None]:
     """Run an algorithm to its end, until a rule is met, or until told to stop.
 
     It does no I/O: what happens is yielded, what is drawn goes into ``history``, and
-    whoever drives it decides when the next chunk is made. A history that has a state
-    is continued; ``seconds`` is the time that it has taken so far.
+    whoever drives it decides when the next chunk is made, and may change the rule. A
+    history that has a state is continued; ``seconds`` is the time that it has taken so
+    far.
     """
-    algorithm, until = plan.algorithm, plan.until
+    algorithm = plan.algorithm
+    goal = Goal(plan.until, history, algorithm, plan.thin_by)
     step = 0 if history.state is None else algorithm.status(history.state).step
-    stopped = STOP is (
-        yield Started(
-            sampler=algorithm.name,
-            nwalkers=algorithm.nwalkers,
-            ndim=plan.posterior.model.ndim,
-            burn=algorithm.burn,
-            iterations=algorithm.iterations,
-            seed=plan.seed,
-            step=step,
-            seconds=seconds,
-            devices=plan.devices,
-        )
+    command = yield Started(
+        sampler=algorithm.name,
+        nwalkers=algorithm.nwalkers,
+        ndim=plan.posterior.model.ndim,
+        burn=algorithm.burn,
+        iterations=algorithm.iterations,
+        seed=plan.seed,
+        step=step,
+        seconds=seconds,
+        devices=plan.devices,
     )
-    stopped = STOP is (yield PhaseChanged(COMPILING)) or stopped
-    if stopped:
+    _obey(command, goal)
+    _obey((yield PhaseChanged(COMPILING)), goal)
+    if goal.stopped:
         yield Finished(reason="stopped", step=step, seconds=seconds)
         return
     begun = clock()
     former = history.state
     state = plan.begin() if former is None else placed(plan.mesh, former)
     status, phase, pace = algorithm.status(state), COMPILING, _Pace()
-    rows = 1 if until is None else until.rows(algorithm.nwalkers)
-    measures = Measures(history, algorithm, rows)
-    measures.seconds = seconds = seconds + clock() - begun
-    met = until is not None and until.is_met(measures)
-    while not (status.done or stopped or met):
+    seconds += clock() - begun
+    goal.look(seconds)
+    while not (status.done or goal.is_reached):
         begun = clock()
-        most = min(pace.n, status.remaining)
-        if until is not None and status.phase == SAMPLING:
-            look = algorithm.burn + measures.next_look() * plan.thin_by
-            most = min(most, look - status.step)
-        state, draws = plan.advance(state, most)
+        state, draws = plan.advance(state, min(pace.n, goal.most_steps(status)))
         spent, before = clock() - begun, status.step
         status = algorithm.status(state)
         history.append(plan.kept(draws, status.step), state)
         if (live := algorithm.live(state)) is not None:
             history.note_live(live)
-        measures.seconds = seconds = seconds + spent
-        fraction = status.fraction
-        if until is not None:
-            measures.look_if_due()
-            met = until.is_met(measures)
-            if draws.phase == SAMPLING:
-                fraction = max(fraction, until.fraction(measures))
+        seconds += spent
+        goal.look(seconds)
         # The first chunk's time is the compiler's.
         spent = pace.target if phase == COMPILING else spent
         pace.observe(status.step - before, spent)
-        if phase != draws.phase:
-            phase = draws.phase
-            stopped = STOP is (yield PhaseChanged(phase))
         advanced = Advanced(
-            phase=phase,
+            phase=draws.phase,
             step=status.step,
             total=status.total,
-            fraction=fraction,
+            fraction=goal.fraction(status, draws.phase),
             seconds=seconds,
             metrics=status.metrics,
         )
-        stopped = STOP is (yield advanced) or stopped
+        if phase != draws.phase:
+            phase = draws.phase
+            _obey((yield PhaseChanged(phase)), goal)
+        _obey((yield advanced), goal)
     yield Finished(
-        reason="completed" if status.done or met else "stopped",
+        reason="completed" if status.done or goal.met else "stopped",
         step=status.step,
         seconds=seconds,
-        message=_how_it_ended(until, measures, met, status),
+        message=goal.told(status),
     )
 
 
-def _how_it_ended(
-    until: StoppingRule | None, measures: Measures, met: bool, status: Status
-) -> str:
-    knew_itself = status.done and status.total is None
-    if until is None or (knew_itself and not met):
-        return ""
-    if met:
-        return f"ended by {until}: {until.told(measures)}"
-    return (
-        f"ended before {until}: {until.told(measures)}; run longer, which resume=True "
-        "does"
-    )
+def _obey(command: Command | StopWhen, goal: Goal) -> None:
+    if isinstance(command, StopWhen):
+        goal.change(command.until)
+    elif command is Command.STOP:
+        goal.stopped = True

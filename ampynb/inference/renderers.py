@@ -24,7 +24,9 @@ from ampynb.inference.events import (
 from ampynb.inference.run import Renderer, Run
 
 if TYPE_CHECKING:
+    from ampynb.inference.race import Race
     from ampynb.widgets.monitor import RunMonitor
+    from ampynb.widgets.race_view import RaceView
 
 __all__ = [
     "EVENT_LOG",
@@ -34,6 +36,7 @@ __all__ = [
     "check_progress",
     "in_notebook",
     "number_text",
+    "race_view_of",
     "renderers_for",
 ]
 
@@ -138,6 +141,13 @@ def monitor_of(run: Run) -> RunMonitor:
     from ampynb.widgets.monitor import RunMonitor
 
     return RunMonitor(run)
+
+
+def race_view_of(race: Race) -> RaceView:
+    """Return a fresh view of a race."""
+    from ampynb.widgets.race_view import RaceView
+
+    return RaceView(race)
 
 
 def check_progress(progress: Any) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from ampynb.algorithms.algorithm import Algorithm
 from ampynb.algorithms.registry import algorithm_from
 from ampynb.analysis.posterior import Posterior
-from ampynb.inference.stopping import StoppingRule
+from ampynb.inference.stopping import StoppingRule, check_rule
 
 __all__ = ["Request"]
 
@@ -52,11 +52,7 @@ class Request:
             raise ValueError(
                 "expected a path with resume='auto'; got none; give path='run-1'"
             )
-        if self.until is not None and not isinstance(self.until, StoppingRule):
-            raise TypeError(
-                "expected until as a rule such as ampynb.ess(400) or ampynb.seconds("
-                f"600); got {self.until!r}; combine rules with | and &"
-            )
+        check_rule(self.until)
         unknown = [name for name in self.run_kw or {} if name not in RUN_OPTIONS]
         if unknown:
             raise ValueError(

@@ -7,17 +7,19 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from html import escape
 from typing import Any, Protocol
 
 from ampynb.algorithms.algorithm import Algorithm
 from ampynb.analysis.posterior import Posterior
+from ampynb.distributed.hosts import is_alone
 from ampynb.inference.events import Advanced, Event, Failed, Finished
-from ampynb.inference.loop import Command
+from ampynb.inference.loop import Command, StopWhen
 from ampynb.inference.recorder import Recorder
 from ampynb.inference.run_status import RunStatus
+from ampynb.inference.stopping import StoppingRule, check_rule
 from ampynb.inference.store_error import StoreError
 from ampynb.results.history import History
 from ampynb.results.result import Result
@@ -60,19 +62,27 @@ class Run:
         What is sampled, and by what.
     history : History
         The draws so far.
+    until : StoppingRule or None
+        What ends the run early; `stop_when` changes it.
+    takes_rules : bool
+        Whether it does; a calibration, which is many fits, takes none.
     """
 
     def __init__(
         self,
         posterior: Posterior,
         algorithm: Algorithm,
-        loop: Generator[Event, Command, None],
+        loop: Generator[Event, Command | StopWhen, None],
         history: History,
         make_result: Callable[[float, str, str], Result],
         recorder: Recorder | None = None,
+        until: StoppingRule | None = None,
+        takes_rules: bool = True,
     ):
         self.posterior, self.algorithm, self.history = posterior, algorithm, history
         self._loop, self._make_result, self._recorder = loop, make_result, recorder
+        self.until = self._until_sent = until
+        self.takes_rules = takes_rules
         self._renderers: list[Renderer] = []
         self._status = RunStatus()
         self._pace: list[tuple[float, int]] = []
@@ -99,13 +109,21 @@ class Run:
         return self._outcome()
 
     def _drive(self) -> None:
-        recorder = self._recorder
+        with closing(self.driving(self._renderers)) as driving:
+            for _ in driving:
+                self._hold()
+
+    def driving(self, renderers: Sequence[Renderer]) -> Generator[None, None, None]:
+        """Make the draws, for whoever takes turns: each `next` goes on to an event.
+
+        A run that is not `may_go_on` is to be left where it is.
+        """
+        self._renderers, recorder = list(renderers), self._recorder
         try:
             self._note(next(self._loop))
             while True:
-                self._hold()
-                command = Command.STOP if self._stopping else Command.CONTINUE
-                self._note(self._loop.send(command))
+                yield
+                self._note(self._loop.send(self._command()))
         except StopIteration:
             pass
         except Exception as error:
@@ -115,6 +133,16 @@ class Run:
             if recorder is not None:
                 recorder.close()
             self._ended.set()
+
+    def _command(self) -> Command | StopWhen:
+        """Return what the loop is to be told; another rule is told once."""
+        if self._stopping:
+            return Command.STOP
+        until = self.until
+        if until is self._until_sent:
+            return Command.CONTINUE
+        self._until_sent = until
+        return StopWhen(until)
 
     def _fail(self, error: Exception) -> None:
         """Note an error, and save what was drawn before it if that can be."""
@@ -130,13 +158,16 @@ class Run:
             logger.warning("the failed run could not be saved: %s", worse)
             self._note(failed)
 
+    def may_go_on(self) -> bool:
+        """Whether the run is not paused; asked between two chunks by its driver."""
+        self._held = not (self._stopping or self._may_go.is_set())
+        return not self._held
+
     def _hold(self) -> None:
         """Wait here while the run is paused."""
-        self._held = not self._may_go.is_set()
         # In short waits: a stop by a signal does not touch the lock of the event.
-        while not self._stopping and not self._may_go.wait(0.05):
-            pass
-        self._held = False
+        while not self.may_go_on():
+            self._may_go.wait(0.05)
 
     def _note(self, event: Event) -> None:
         """Tell of an event, and save; a run has ended only when it is saved."""
@@ -192,6 +223,11 @@ class Run:
         finally:
             signal.signal(signal.SIGINT, former)
 
+    def close(self) -> None:
+        """Let go of what a run holds that nobody has driven yet."""
+        self.stop()
+        self.drive_here([])
+
     # What users call
 
     def pause(self) -> None:
@@ -206,6 +242,45 @@ class Run:
         """End the run after the present chunk of steps, and keep every draw."""
         self._stopping = True
         self._may_go.set()
+
+    def stop_when(self, until: StoppingRule | None) -> None:
+        """End the run when a rule is met, in the place of the rule that it had.
+
+        It is judged at the end of the present chunk of steps, and as the run goes on;
+        the result's ``message`` says which rule ended it. The steps that were asked for
+        remain the most that are made.
+
+        Parameters
+        ----------
+        until : StoppingRule or None
+            For instance ``ess(400) | seconds(600)``; None for no rule.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For what is no rule, or one that cannot judge this sampler.
+        RuntimeError
+            Where the run has ended, is a calibration, or is made by several processes.
+        """
+        check_rule(until)
+        if not self.takes_rules:
+            raise RuntimeError(
+                "expected stop_when in a run of one fit; got a calibration, which is "
+                "many; stop() it, which keeps those that are done"
+            )
+        if until is not None:
+            until.check(self.algorithm)
+        if self.status.ended:
+            raise RuntimeError(
+                f"expected a run that goes on; it is {self.status.state}; run it with "
+                f"until={until} and resume=True"
+            )
+        if not is_alone():
+            raise RuntimeError(
+                "expected stop_when in a run of one process; got several, which would "
+                "have to agree; give until= when you start the run"
+            )
+        self.until = until
 
     def wait(self, timeout: float | None = None) -> Result:
         """Wait for the end and return the result.
@@ -261,6 +336,11 @@ class Run:
         status = self._status
         reason = status.state if self._ended.is_set() else "running"
         return self._make_result(status.seconds, reason, status.message)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether it was told to stop; it has stopped when its status says so."""
+        return self._stopping
 
     @property
     def status(self) -> RunStatus:

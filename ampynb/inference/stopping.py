@@ -17,7 +17,15 @@ from ampynb.results.diagnostics import (
 )
 from ampynb.results.history import History
 
-__all__ = ["Measures", "StoppingRule", "autocorr", "ess", "rhat", "seconds"]
+__all__ = [
+    "Measures",
+    "StoppingRule",
+    "autocorr",
+    "check_rule",
+    "ess",
+    "rhat",
+    "seconds",
+]
 
 FIRST_LOOK = 64
 GROWTH = 1.2
@@ -64,6 +72,12 @@ class Measures:
         while look < steps:
             look = _after(look)
         if look == steps:
+            self.look()
+
+    def look(self) -> None:
+        """Take the numbers afresh now, of no fewer steps than at the first look."""
+        steps = self._history.steps(SAMPLING)
+        if steps >= FIRST_LOOK:
             self._looked_at = steps
             for name in ("_rows", "ess", "r_hat", "tau"):
                 self.__dict__.pop(name, None)
@@ -359,6 +373,15 @@ def _share(value: float, of: float) -> float:
     """Return value / of within 0 and 1; 0 where it is not known."""
     share = value / of if of else 1.0
     return float(np.clip(share, 0.0, 1.0)) if np.isfinite(share) else 0.0
+
+
+def check_rule(until: StoppingRule | None) -> None:
+    """Raise for what is no rule; None is the lack of one."""
+    if until is not None and not isinstance(until, StoppingRule):
+        raise TypeError(
+            "expected until as a rule such as ampynb.ess(400) or ampynb.seconds("
+            f"600); got {until!r}; combine rules with | and &"
+        )
 
 
 def _checked(rule: StoppingRule) -> StoppingRule:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ampynb.algorithms.algorithm import SAMPLING, WARMUP, Draws
+from ampynb.results.tally import Tally
 
 __all__ = ["Best", "History", "Snapshot"]
 
@@ -16,6 +17,7 @@ ROWS_AT_ONCE = 4096  # of files that are gone through
 KEPT_ROWS = 2048  # steps of each phase at hand for pictures and diagnostics,
 KEPT_BYTES = 16 * 2**20  # fewer where there are many walkers,
 FEWEST_ROWS = 64  # but not fewer than these
+LATEST_ROWS = 1000  # sampling steps at hand as they follow each other
 
 
 class Best(NamedTuple):
@@ -44,14 +46,21 @@ class History:
     ----------
     state : pytree
         The algorithm's state after the last draw.
+    live : Draws or None
+        Points that belong to the outcome and are no draws yet, as they were last.
+    tally : dict of str to Tally
+        What chains and temperatures say of themselves, by phase.
     """
 
     def __init__(self):
         self.state: Any = None
+        self.live: Draws | None = None
+        self.tally = {WARMUP: Tally(), SAMPLING: Tally()}
         self._chunks: list[Draws] = []
         self._saved: Callable[[str], Draws | None] = _nothing_saved
         self._joined: dict[str, tuple[int, Draws]] = {}
         self._rows = {WARMUP: _EvenRows(), SAMPLING: _EvenRows(), None: _EvenRows()}
+        self._latest = np.zeros((0, 0, 0))
         self._counts: dict[str, int] = {}
         self._best: dict[tuple[str, str], Best] = {}
         self._lock = threading.RLock()
@@ -66,8 +75,9 @@ class History:
             self._take_note(draws)
 
     def note_live(self, live: Draws) -> None:
-        """Let `best` know of points that are no draws yet."""
+        """Take note of points that are no draws yet; `best` may be among them."""
         with self._lock:
+            self.live = live
             self._note_densities(live)
 
     def unsaved(self) -> list[Draws]:
@@ -96,7 +106,9 @@ class History:
             other = History()
             other.state, other._saved = self.state, self._saved
             other._chunks, other._counts = list(self._chunks), dict(self._counts)
-            other._best = dict(self._best)
+            other._best, other.live = dict(self._best), self.live
+            other._latest = self._latest
+            other.tally = {phase: one.copy() for phase, one in self.tally.items()}
             other._rows = {phase: rows.copy() for phase, rows in self._rows.items()}
             return other
 
@@ -115,9 +127,18 @@ class History:
         self._rows[draws.phase].take(draws.position)
         self._rows[None].take(draws.position)
         self._note_densities(draws)
+        if draws.phase == SAMPLING:
+            self._note_latest(draws.position)
+        self.tally[draws.phase].take(draws)
         for name, values in draws.stats.items():
             if draws.phase == SAMPLING and values.dtype == bool:
                 self._counts[name] = self._counts.get(name, 0) + int(values.sum())
+
+    def _note_latest(self, rows: np.ndarray) -> None:
+        # New arrays: whoever reads the old one does so in another thread.
+        most = min(LATEST_ROWS, max(KEPT_BYTES // rows[0].nbytes, FEWEST_ROWS))
+        known = self._latest if len(self._latest) else rows[:0]
+        self._latest = np.concatenate([known, rows[-most:]])[-most:].copy()
 
     def _note_densities(self, draws: Draws) -> None:
         for name in ("lp", "log_likelihood"):
@@ -200,6 +221,15 @@ class History:
         """
         with self._lock:
             return self._rows[phase].at_most(most)
+
+    def latest(self) -> np.ndarray:
+        """Return the last sampling steps as they follow each other, a thousand or so.
+
+        Returns
+        -------
+        array, (n, nwalkers, ndim) [model units]
+        """
+        return self._latest
 
     def _of(self, phase: str) -> list[Draws]:
         return [chunk for chunk in self._chunks if chunk.phase == phase]

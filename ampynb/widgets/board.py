@@ -20,6 +20,7 @@ from ampynb.analysis.analysis import Analysis
 from ampynb.inference.run import Run
 from ampynb.model.table import describe
 from ampynb.plots.image import ImagePanels
+from ampynb.widgets.closing import close_all
 from ampynb.widgets.code import code_of
 from ampynb.widgets.controls import Looks, ParameterControl
 from ampynb.widgets.drawing import Drawing, Page
@@ -299,14 +300,3 @@ class Board:
             self.drawing.fit, self.drawing.ghosts, self.drawing.bands = None, [], []
             # A notebook keeps what a cell has shown; each view has a class of its own.
             self.view = SimpleNamespace(frame={}, background={})
-
-
-def close_all(widgets: list[Any]) -> None:
-    """Close widgets, their layouts and their children."""
-    for widget in widgets:
-        for child in getattr(widget, "children", ()):
-            close_all([child])
-        for model in (getattr(widget, "layout", None), getattr(widget, "style", None)):
-            if model is not None:
-                model.close()
-        widget.close()

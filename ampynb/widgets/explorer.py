@@ -19,9 +19,10 @@ from ampynb.inference.run import Run
 from ampynb.model.model import Model
 from ampynb.model.parameter import Collection
 from ampynb.results.result import Result
-from ampynb.widgets.board import Board, close_all, weakly
+from ampynb.widgets.board import Board, weakly
 from ampynb.widgets.buttons import SLOW, buttons_of, press
 from ampynb.widgets.climb import Climb
+from ampynb.widgets.closing import close_all
 from ampynb.widgets.code import code_of
 from ampynb.widgets.comparison import Comparison
 from ampynb.widgets.controls import ParameterControl

@@ -1,31 +1,36 @@
-"""The live view of a run: numbers, traces, the best fit, and its three buttons."""
+"""The live view of a run: numbers, traces, the best fit, and its controls."""
 
 from __future__ import annotations
 
 import base64
 import threading
 import time
-from collections.abc import Iterator
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import ipywidgets
-import numpy as np
 from IPython.display import DisplayHandle, display
 
-from ampynb.algorithms.algorithm import SAMPLING
+from ampynb.algorithms.algorithm import Algorithm
 from ampynb.inference.events import Event
-from ampynb.inference.renderers import number_text
 from ampynb.inference.run import Run, RunStatus
-from ampynb.results.diagnostics import GOOD_ESS, GOOD_R_HAT, live_diagnostics
+from ampynb.results.live_numbers import live_numbers
+from ampynb.widgets.closing import close_all
 from ampynb.widgets.live_picture import LivePicture
+from ampynb.widgets.run_controls import RunControls
+from ampynb.widgets.run_details import details_html
+from ampynb.widgets.run_numbers import duration, numbers_html, progress_of, quality_of
+from ampynb.widgets.throttle import Throttle
 
-__all__ = ["RunMonitor"]
+__all__ = ["STYLE", "RunMonitor"]
 
-SECONDS_PER_NUMBERS = 0.125
+SECONDS_PER_LOOK = 0.125
 SECONDS_PER_PICTURE = 0.5
-SHARE_OF_TIME = 0.04  # of one core, at most, for pictures and diagnostics
-DRAWS_FOR_DIAGNOSTICS = 1000
+SECONDS_PER_SENTENCE = 5.0  # to those who hear it
+SHARE_OF_TIME = 0.03  # of one core, at most, for pictures and diagnostics
+STYLE = f"<style>{(Path(__file__).parent / 'monitor.css').read_text()}</style>"
+ALT = "traces of the parameters, their distributions, and the best fit"
 SIGNS = {  # of shapes that every font has
     "compiling": "○",
     "warmup": "◐",
@@ -37,7 +42,7 @@ SIGNS = {  # of shapes that every font has
     "stopped": "■",
     "failed": "✗",
 }
-CELL = "padding:0 1.2em 0 0;text-align:left;white-space:nowrap"
+BARS = {"completed": "success", "failed": "danger"}
 
 
 class RunMonitor:
@@ -49,58 +54,68 @@ class RunMonitor:
     Parameters
     ----------
     run : Run
+    share : float
+        Of one core, at most, for pictures and diagnostics.
+
+    Attributes
+    ----------
+    found : dict of str to float
+        What `live_numbers` said last, and ``ess_per_second`` of computing time.
     """
 
-    def __init__(self, run: Run):
+    def __init__(self, run: Run, share: float = SHARE_OF_TIME):
         self.run = run
         self._picture = LivePicture(run.posterior, run.history)
-        self._diagnostics: dict[str, float] = {}
+        self.found: dict[str, float] = {}
         self._handle: DisplayHandle | None = None
         self._pump: threading.Thread | None = None
-        self._trouble = ""
-        self._draw_costs = 0.0
-        self._last_drawing = -np.inf
+        self._closed = False
+        self._no_picture = ""
+        self._drawing = Throttle(SECONDS_PER_PICTURE, share)
+        self._speaking = Throttle(SECONDS_PER_SENTENCE, 1.0)
         self._make_widgets()
         self._update_numbers()
 
     def _make_widgets(self) -> None:
-        self.numbers = ipywidgets.HTML()
+        whole = ipywidgets.Layout(width="100%", margin="0")
+        self.controls = RunControls(self.run)
+        self.buttons = self.controls.buttons
+        self.numbers = ipywidgets.HTML(layout=whole)
+        self.alert = ipywidgets.HTML(layout=whole)
+        self.spoken = ipywidgets.HTML(layout=whole)
+        self.details = ipywidgets.HTML(layout=whole)
+        self.details_button = ipywidgets.ToggleButton(
+            description="Details",
+            icon="table",
+            tooltip="show each chain, each temperature, or the live points",
+            layout=ipywidgets.Layout(width="auto", align_self="flex-start"),
+        )
+        self.details_button.observe(lambda _: self._update_details(), "value")
         self.bar = ipywidgets.FloatProgress(
-            min=0, max=1, layout=ipywidgets.Layout(width="100%", height="0.6em")
+            min=0,
+            max=1,
+            layout=ipywidgets.Layout(width="100%", height="6px", margin="0"),
         )
         self.picture = ipywidgets.Image(
             format="png",
             layout=ipywidgets.Layout(
-                max_width="100%", display="none", align_self="flex-start"
+                max_width="100%", display="none", align_self="flex-start", margin="0"
             ),
         )
-        self.buttons = {
-            word: ipywidgets.Button(
-                description=word,
-                icon=icon,
-                tooltip=tooltip,
-                layout=ipywidgets.Layout(width="7em"),
-            )
-            for word, icon, tooltip in (
-                ("Pause", "pause", "hold the run after the present chunk of steps"),
-                ("Resume", "play", "let the run go on"),
-                ("Stop", "stop", "end the run and keep every draw"),
-            )
-        }
-        for word, action in (
-            ("Pause", self.run.pause),
-            ("Resume", self.run.resume),
-            ("Stop", self.run.stop),
-        ):
-            self.buttons[word].on_click(lambda _, action=action: action())
+        self.picture.add_class("ampynb-run-picture")
         self.widget = ipywidgets.VBox(
             [
-                ipywidgets.HBox(list(self.buttons.values())),
+                self.spoken,
+                self.controls.widget,
                 self.bar,
                 self.numbers,
+                self.alert,
                 self.picture,
+                self.details_button,
+                self.details,
             ]
         )
+        self.widget.add_class("ampynb-run")
 
     # The renderer's side
 
@@ -131,8 +146,8 @@ class RunMonitor:
 
     def close(self) -> None:
         """Close every widget of the monitor; the run goes on."""
-        for widget in (self.widget, *self.widget.children, *self.buttons.values()):
-            widget.close()
+        self._closed = True
+        close_all([self.widget])
 
     # The pump
 
@@ -144,117 +159,109 @@ class RunMonitor:
             self._pump.start()
 
     def _keep_up(self) -> None:
-        while not self.run.status.ended:
+        while not (self.run.status.ended or self._closed):
             self._update_numbers()
-            if self._is_time_to_draw():
+            if self._drawing.is_due and self.run.history.best() is not None:
                 self._draw_or_say_why_not()
-            time.sleep(SECONDS_PER_NUMBERS)
+            time.sleep(SECONDS_PER_LOOK)
+        if self._closed:
+            return
         self._update_all()
         if self._handle is not None:
             self._handle.update(
                 {"text/html": self.record(), "text/plain": repr(self.run)}, raw=True
             )
+            self.close()
 
     def _update_all(self) -> None:
         self._draw_or_say_why_not()
         self._update_numbers()
 
-    def _is_time_to_draw(self) -> bool:
-        wait = max(SECONDS_PER_PICTURE, self._draw_costs / SHARE_OF_TIME)
-        return time.monotonic() - self._last_drawing > wait
-
     def _draw_or_say_why_not(self) -> None:
         """Draw; a picture that fails is told of and does not end the numbers."""
-        try:
-            self._draw()
-            self._trouble = ""
-        except Exception as error:
-            self._trouble = f"no picture: {type(error).__name__}: {error}"
+        with self._drawing.working():
+            try:
+                self._draw()
+                self._no_picture = ""
+            except Exception as error:
+                self._no_picture = f"no picture: {type(error).__name__}: {error}"
 
     def _draw(self) -> None:
-        begun = time.thread_time()
-        if self.run.algorithm.draws_chains:
-            _, drawn = self.run.history.thinned(DRAWS_FOR_DIAGNOSTICS, SAMPLING)
-            self._diagnostics = live_diagnostics(drawn)
-        png = self._picture.png()
+        seconds = self.run.status.seconds
+        found = live_numbers(self.run.history, self.run.algorithm)
+        if "ess" in found and seconds:
+            found["ess_per_second"] = found["ess"] / seconds
+        self.found = found
+        self._update_details()
+        png = self._picture.png(whole=self.run.status.ended)
         if png is not None:
             self.picture.value = png
             self.picture.layout.display = None
-        self._draw_costs = time.thread_time() - begun
-        self._last_drawing = time.monotonic()
+
+    def _update_details(self) -> None:
+        """Make the tables, but only for those who look."""
+        opened = self.details_button.value
+        self.details.value = details_html(self.run) if opened else ""
 
     def _update_numbers(self) -> None:
         status = self.run.status
-        self.bar.value = status.fraction
-        told = " ".join(filter(None, (status.message, self._trouble)))
-        text = _numbers_html(status.state, told, self._lines(status))
-        if text != self.numbers.value:
-            self.numbers.value = text
-        ending = status.ended or status.state == "stopping"
-        held = status.state in ("pausing", "paused")
-        self.buttons["Pause"].disabled = ending or held
-        self.buttons["Resume"].disabled = not held
-        self.buttons["Stop"].disabled = ending
+        self.bar.value, self.bar.bar_style = status.fraction, BARS.get(status.state, "")
+        self.controls.update(status)
+        self.numbers.value = self._numbers_html(status)
+        self.alert.value = self._alert_html(status)
+        if self._speaking.is_due or status.ended:
+            with self._speaking.working():
+                self.spoken.value = STYLE + _spoken_html(status)
 
-    def _lines(self, status: RunStatus) -> Iterator[tuple[str, str]]:
-        """Yield the monitor's numbers, name and text."""
-        yield "step", f"{status.steps} ({100 * status.fraction:.0f} %)"
-        if status.rate:
-            yield "rate", f"{status.rate:.3g} steps/s"
-        yield "time", f"{status.seconds:.1f} s"
-        if status.seconds_left is not None and not status.ended:
-            yield "time left", _duration(status.seconds_left)
-        for name, value in status.metrics.items():
-            yield name.replace("_", " "), number_text(value)
-        divergences = self.run.history.count("diverging")
-        if divergences is not None:
-            yield "divergences", _judged(f"{divergences}", divergences == 0)
-        if "r_hat" in self._diagnostics:
-            r_hat = self._diagnostics["r_hat"]
-            yield "worst R-hat", _judged(f"{r_hat:.3f}", r_hat <= GOOD_R_HAT)
-        if "ess" in self._diagnostics:
-            ess = self._diagnostics["ess"]
-            yield "least ESS", _judged(f"{ess:.0f}", ess >= GOOD_ESS)
-        if np.isfinite(self._picture.best_log_posterior):
-            yield "best ln posterior", f"{self._picture.best_log_posterior:.2f}"
+    def _numbers_html(self, status: RunStatus) -> str:
+        algorithm = self.run.algorithm
+        ndim = self.run.posterior.model.ndim
+        of_what = f"{algorithm.name}, {_many(algorithm)}, {ndim} parameters"
+        ended = status.message if status.state != "failed" else ""
+        return (
+            f'<div class="ampynb-run-head"><b>{SIGNS.get(status.state, "")} '
+            f"{status.state}</b> <small>{of_what}</small> {escape(ended)}</div>"
+            + numbers_html(progress_of(self.run, status))
+            + numbers_html(quality_of(self.run, status, self.found))
+        )
+
+    def _alert_html(self, status: RunStatus) -> str:
+        """Return what is wrong, in words, where something is."""
+        told = [self._no_picture, self.controls.trouble * (not status.ended)]
+        if status.state == "failed":
+            kept = "; the draws before it are kept" if status.step else ""
+            told.insert(0, f"the run failed: {status.message}{kept}")
+        lines = "".join(f"<div>⚠ {escape(line)}</div>" for line in told if line)
+        return f'<div class="ampynb-run-alert" role="alert">{lines}</div>' * bool(lines)
 
     # The record
 
     def record(self) -> str:
-        """Return the run as static HTML: numbers, moments and the last picture."""
+        """Return the run as static HTML: numbers, the last picture, and details."""
         png = base64.b64encode(self.picture.value).decode()
-        alt = "traces of the parameters, and the best fit"
         picture = (
-            f'<img alt="{alt}" style="max-width:100%" '
+            f'<img class="ampynb-run-picture" alt="{ALT}" style="max-width:100%" '
             f'src="data:image/png;base64,{png}">'
             if png
             else ""
         )
-        return f"<div>{self.numbers.value}{picture}</div>"
+        return (
+            f'{STYLE}<div class="ampynb-run">{self.numbers.value}{self.alert.value}'
+            f"{picture}<details><summary>Details</summary>{details_html(self.run)}"
+            "</details></div>"
+        )
 
 
-def _judged(text: str, good: bool) -> str:
-    """Mark a number as good or bad, by sign and word and not by colour alone."""
-    if good:
-        return f'<span style="color:#00785a">{text} ✓</span>'
-    return f'<span style="color:#b45309">{text} ⚠</span>'
+def _many(algorithm: Algorithm) -> str:
+    """Return how many walkers, chains or points there are."""
+    of_chains = "chains" if algorithm.independent_chains else "walkers"
+    word = of_chains if algorithm.draws_chains else "live points"
+    return f"{algorithm.nwalkers} {word}"
 
 
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def _numbers_html(state: str, told: str, lines: Iterator[tuple[str, str]]) -> str:
-    pairs = list(lines)
-    head = "".join(f'<th style="{CELL};opacity:.7">{name}</th>' for name, _ in pairs)
-    cells = "".join(f'<td style="{CELL}">{text}</td>' for _, text in pairs)
-    message = f'<div role="alert">{escape(told)}</div>' if told else ""
-    return (
-        f"<div><b>{SIGNS.get(state, '')} {state}</b></div>"
-        '<table style="font-variant-numeric:tabular-nums;font-size:90%;'
-        f'border-collapse:collapse"><tr>{head}</tr><tr>{cells}</tr></table>{message}'
-    )
+def _spoken_html(status: RunStatus) -> str:
+    """Return a sentence for those who do not see the numbers."""
+    left = status.seconds_left
+    soon = "" if left is None or status.ended else f", {duration(left)} left"
+    told = f"{status.state}, step {status.steps}, {100 * status.fraction:.0f} %{soon}"
+    return f'<div class="ampynb-run-spoken" role="status">{told}</div>'

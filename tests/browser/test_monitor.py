@@ -33,7 +33,17 @@ ENDLESS = {
     "nuts": "run = engine.start(4, iterations=10**8, burn=100, sampler='nuts')",
 }
 FINITE = "result = engine.run(nwalkers=16, iterations=3000, burn=500)\nresult"
-SECONDS_TO_ACT = 0.5
+SECONDS_TO_ACT = 0.3
+THEME = "window.jupyterapp.commands.execute('apputils:change-theme', {theme: '%s'})"
+RACE = """
+from ampynb.algorithms.scripted import Scripted
+
+quick = Scripted(burn=10, iterations=10**7, seconds_per_step=2e-4)
+slow = Scripted(burn=10, iterations=10**7, seconds_per_step=2e-3)
+race = anb.race(
+    engine.analysis, model, {"quick": dict(sampler=quick), "slow": dict(sampler=slow)}
+)
+"""
 
 
 def state_of(page) -> str:
@@ -66,7 +76,7 @@ def test_pause_resume_and_stop_act_at_once_and_keep_every_draw(
     for told in ("sampling", "steps/s", "best ln posterior", "least ESS"):
         page.outputs("run").get_by_text(told).first.wait_for()
     page.outputs("run").locator("img").wait_for()
-    page.screenshot(tmp_path / f"{sampler}.png")
+    see_in_each_theme_and_width(page, tmp_path, sampler)
 
     # The best of a few: one that is late is the machine's doing, all are the run's.
     pauses, resumes = [], []
@@ -81,9 +91,87 @@ def test_pause_resume_and_stop_act_at_once_and_keep_every_draw(
     assert min(resumes) < SECONDS_TO_ACT
     assert stopped_after < 2 * SECONDS_TO_ACT
 
+    page.outputs("run").get_by_text("✓ completed").or_(
+        page.outputs("run").get_by_text("■ stopped")
+    ).wait_for()
     kept = "len(run.result.warmup) + len(run.result.draws), run.status.step"
     drawn, steps = page.evaluate(kept).strip("()").split(", ")
     assert drawn == steps
+    page.check()
+
+
+def see_in_each_theme_and_width(page, folder, name):
+    """Take pictures of the monitor, which fits into a cell of 360 px."""
+    for theme in ("Dark", "Light"):
+        page.page.evaluate(THEME % f"JupyterLab {theme}")
+        page.page.wait_for_timeout(300)
+        page.screenshot(folder / f"{name}-{theme}.png", cell="run")
+    monitor = page.outputs("run").locator(".ampynb-run").first
+    page.page.set_viewport_size({"width": 470, "height": 1100})
+    page.page.wait_for_timeout(300)
+    page.screenshot(folder / f"{name}-360px.png", cell="run")
+    assert monitor.evaluate("e => e.scrollWidth - e.clientWidth") <= 1
+    page.page.set_viewport_size({"width": 1400, "height": 1100})
+
+
+def test_details_and_a_rule_are_at_hand_also_by_the_keyboard(open_notebook, tmp_path):
+    from playwright.sync_api import expect
+
+    chains = (
+        "from ampynb.algorithms.scripted import Scripted\n"
+        "sampler = Scripted(burn=10, iterations=10**7, seconds_per_step=1e-3)\n"
+        "run = engine.start(sampler=sampler)"
+    )
+    page = open_notebook([SET_UP, (chains, "run")])
+    page.run_all()
+    wait_for_state(page, "sampling", timeout=60)
+    cell = page.outputs("run")
+    assert cell.locator("table").count() == 0
+    page.button("Details").press("Enter")
+    cell.get_by_text("worst R-hat without it").wait_for()
+    assert cell.locator("tbody tr").count() == 4
+    page.button("Details").press("Space")
+    cell.locator("table").wait_for(state="detached")
+
+    rule = cell.get_by_label("Stop when")
+    rule.select_option("ESS at least")
+    number = cell.locator(".ampynb-rule-number input")
+    expect(number).to_have_value("400")
+    number.fill("lots")
+    number.press("Tab")
+    page.button("Set").press("Enter")
+    cell.get_by_role("alert").get_by_text("expected a number for 'ESS").wait_for()
+    page.screenshot(tmp_path / "wrong.png", cell="run")
+    number.fill("200")
+    number.press("Tab")
+    page.button("Set").press("Enter")
+    wait_for_state(page, "completed", timeout=20)
+    cell.get_by_text("ended by ess(200)").wait_for()
+    assert page.evaluate("run.result.message").startswith("'ended by ess(200)")
+    cell.locator("summary").click()  # of the record, which needs no kernel
+    cell.get_by_text("worst R-hat without it").wait_for()
+    page.check()
+
+
+def test_a_race_shows_its_monitors_side_by_side(open_notebook, tmp_path):
+    page = open_notebook([SET_UP, (RACE, "run")])
+    page.run_all()
+    cell = page.outputs("run")
+    cell.get_by_role("img", name="the fastest").wait_for()
+    left, right = (page.button("Pause").nth(i).bounding_box() for i in range(2))
+    assert left["y"] == right["y"] and left["x"] < right["x"]
+    cell.locator("img").nth(1).wait_for()
+    page.screenshot(tmp_path / "race.png", cell="run")
+    page.button("Pause").first.click()
+    paused = "race.runs['quick'].status.state, race.runs['slow'].status.state"
+    begun = time.monotonic()
+    while page.evaluate(paused) != "('paused', 'sampling')":
+        assert time.monotonic() - begun < 10
+    page.button("Stop all").click()
+    cell.get_by_text("ess_per_second").wait_for()
+    assert page.evaluate("race.ended") == "True"
+    assert cell.get_by_text("■ stopped").count() == 2
+    page.screenshot(tmp_path / "record.png", cell="run")
     page.check()
 
 

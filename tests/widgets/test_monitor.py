@@ -1,4 +1,5 @@
 import base64
+import html
 import time
 
 import numpyro.distributions as dist
@@ -7,6 +8,7 @@ import pytest
 import ampynb as anb
 from ampynb.algorithms.scripted import Scripted
 from ampynb.widgets.monitor import RunMonitor
+from ampynb.widgets.run_details import details_html
 from tests.helpers import line_problem
 
 
@@ -60,6 +62,7 @@ def test_numbers_and_picture_come_while_it_samples(endless):
     until(lambda: bytes(monitor.picture.value).startswith(b"\x89PNG"))
     until(lambda: "best ln posterior" in monitor.numbers.value)
     until(lambda: "least ESS" in monitor.numbers.value)
+    assert "ESS per second" in monitor.numbers.value
     assert "time left" in monitor.numbers.value
     assert 0 <= monitor.bar.value < 1
 
@@ -69,11 +72,11 @@ def test_the_record_of_an_ended_run_is_static_html(engine):
     result = run.wait()
     bundle = monitor.mimebundle()
     assert list(bundle) == ["text/html"]
-    html = bundle["text/html"]
-    assert "completed" in html and "510 of 510" in html
+    record = bundle["text/html"]
+    assert "completed" in record and "510 of 510" in record
     best = max(result.stats["lp"].max(), result.warmup_stats["lp"].max())
-    assert f"{best:.2f}" in html
-    png = html.split("data:image/png;base64,")[1].split('"')[0]
+    assert f"{best:.2f}" in record
+    png = record.split("data:image/png;base64,")[1].split('"')[0]
     assert base64.b64decode(png).startswith(b"\x89PNG")
     monitor.close()
 
@@ -81,8 +84,8 @@ def test_the_record_of_an_ended_run_is_static_html(engine):
 def test_a_failure_is_told_in_words(engine):
     run, monitor = start(engine, iterations=500, fails_at=100, seconds_per_step=0.0)
     until(lambda: run.status.ended)
-    html = monitor.mimebundle()["text/html"]
-    assert "failed" in html and "scripted failure at step 100" in html
+    record = monitor.mimebundle()["text/html"]
+    assert "failed" in record and "scripted failure at step 100" in record
     monitor.close()
 
 
@@ -93,7 +96,7 @@ def test_a_picture_that_fails_is_told_and_the_numbers_go_on(engine, monkeypatch)
     monkeypatch.setattr(engine.analysis, "fit_for_visualization", fail)
     run, monitor = start(engine)
     monitor.mimebundle()
-    until(lambda: "no picture: RuntimeError" in monitor.numbers.value)
+    until(lambda: "no picture: RuntimeError" in monitor.alert.value)
     before = monitor.numbers.value
     until(lambda: monitor.numbers.value != before)
     run.stop()
@@ -108,8 +111,8 @@ def test_many_parameters_and_walkers_are_drawn_in_part():
     engine = anb.InferenceEngine(problem.analysis, anb.Model(**priors, **many))
     run = engine.start(100, 200, 10, sampler=Scripted(), progress="none")
     run.wait()
-    html = RunMonitor(run).mimebundle()["text/html"]
-    assert "data:image/png;base64," in html
+    record = RunMonitor(run).mimebundle()["text/html"]
+    assert "data:image/png;base64," in record
 
 
 def test_a_nested_run_shows_its_evidence_and_no_diagnostics_of_chains():
@@ -120,13 +123,13 @@ def test_a_nested_run_shows_its_evidence_and_no_diagnostics_of_chains():
     monitor.mimebundle()
     until(lambda: "log evidence" in monitor.numbers.value, seconds=60)
     result = run.wait()
-    html = monitor.mimebundle()["text/html"]
-    assert "remaining evidence" in html and "evaluations" in html
-    assert "R-hat" not in html and "least ESS" not in html
+    record = monitor.mimebundle()["text/html"]
+    assert "remaining evidence" in record and "evaluations" in record
+    assert "R-hat" not in record and "least ESS" not in record
     best = result.outcome.weighted["log_likelihood"].max()
     found = run.history.best("log_likelihood")
     assert found is not None and found.value == best, "the best is alive"
-    assert "data:image/png;base64," in html
+    assert "data:image/png;base64," in record
     monitor.close()
 
 
@@ -138,4 +141,149 @@ def test_a_run_without_a_notebook_is_shown_as_text(engine):
         bundle["text/plain"].startswith("Run completed: step 110 of 110, ")
     )
     assert "text/html" in bundle
+    monitor.close()
+
+
+def test_details_are_made_while_they_are_looked_at(endless):
+    run, monitor = endless
+    until(lambda: run.status.state == "sampling")
+    until(lambda: bytes(monitor.picture.value))
+    assert monitor.details.value == ""
+    monitor.details_button.value = True
+    assert "worst R-hat without it" in monitor.details.value
+    before = monitor.details.value
+    until(lambda: monitor.details.value != before)
+    monitor.details_button.value = False
+    assert monitor.details.value == ""
+
+
+def test_a_rule_that_is_set_in_the_monitor_ends_the_run(endless):
+    run, monitor = endless
+    controls = monitor.controls
+    controls.rule.value = "ESS at least"
+    assert controls.number.value == "400" and not controls.number.disabled
+    assert run.until is None, "choosing alone does nothing"
+    controls.number.value = "800"
+    controls.set.click()
+    assert str(run.until) == "ess(800)"
+    until(lambda: run.status.ended)
+    monitor.settle()
+    assert "ended by ess(800)" in monitor.numbers.value
+    assert controls.set.disabled and controls.rule.disabled and controls.number.disabled
+
+
+def test_a_rule_is_taken_back_in_the_monitor(endless):
+    run, monitor = endless
+    controls = monitor.controls
+    controls.rule.value = "seconds"
+    controls.set.click()
+    assert str(run.until) == "seconds(600)"
+    until(lambda: "ends by" in monitor.numbers.value)
+    controls.rule.value = "no rule"
+    assert controls.number.value == "" and controls.number.disabled
+    controls.set.click()
+    assert run.until is None
+    until(lambda: "ends by" not in monitor.numbers.value)
+
+
+@pytest.mark.parametrize(
+    ("rule", "number", "told"),
+    [
+        ("ESS at least", "many", "expected a number for 'ESS at least'; got 'many'"),
+        ("ESS at least", "", "expected a number for 'ESS at least'; got ''"),
+        ("R-hat at most", "0.9", "expected rhat above 1; got 0.9"),
+        ("seconds", "-1", "expected seconds above 0; got -1.0"),
+    ],
+)
+def test_a_wrong_number_is_told_in_words_and_changes_nothing(
+    endless, rule, number, told
+):
+    run, monitor = endless
+    controls = monitor.controls
+    controls.rule.value, controls.number.value = rule, number
+    controls.set.click()
+    until(lambda: told in html.unescape(monitor.alert.value))
+    assert run.until is None and 'role="alert"' in monitor.alert.value
+    controls.rule.value = "no rule"
+    controls.set.click()
+    until(lambda: monitor.alert.value == "")
+
+
+def test_only_rules_that_can_judge_the_sampler_are_offered(engine):
+    class Ensemble(Scripted):
+        independent_chains = False  # type: ignore
+
+    class Chainless(Scripted):
+        draws_chains = False  # type: ignore
+
+    def offered(kind, **options):
+        run = engine.start(4, 20, sampler=kind(**options), progress="none")
+        run.wait()
+        monitor = RunMonitor(run)
+        options = monitor.controls.rule.options
+        monitor.close()
+        return options[1:]
+
+    assert "R-hat at most" in offered(Scripted)
+    assert offered(Ensemble) == ("ESS at least", "autocorrelation times", "seconds")
+    assert offered(Chainless) == ("seconds",)
+
+
+def test_a_screen_reader_is_told_now_and_then_and_not_at_every_change(endless):
+    run, monitor = endless
+    until(lambda: run.status.state == "sampling")
+    spoken = monitor.spoken.value
+    assert 'role="status"' in spoken
+    before = monitor.numbers.value
+    until(lambda: monitor.numbers.value != before)
+    assert monitor.spoken.value == spoken
+    run.stop()
+    run.wait()
+    monitor.settle()
+    assert "stopped, step" in monitor.spoken.value
+
+
+def test_the_record_says_what_the_monitor_said_with_the_details(engine):
+    run, monitor = start(engine, iterations=500, seconds_per_step=0.0)
+    run.wait()
+    record = monitor.mimebundle()["text/html"]
+    assert monitor.numbers.value in record
+    assert "<details>" in record and details_html(run) in record
+    assert "<script" not in record
+    monitor.close()
+
+
+def test_a_monitor_is_few_widgets_and_leaves_none(engine):
+    import ipywidgets
+
+    registry = ipywidgets.widgets.widget._instances
+    before = set(registry)
+    run, monitor = start(engine, iterations=20, seconds_per_step=0.0)
+    assert len(set(registry) - before) <= 40
+    monitor.close()
+    run.wait()
+    assert set(registry) <= before
+
+
+def test_the_pump_ends_when_the_monitor_is_closed(engine):
+    run, monitor = start(engine)
+    monitor.mimebundle()
+    pump = monitor._pump
+    assert pump is not None and pump.is_alive()
+    monitor.close()
+    pump.join(10)
+    assert not pump.is_alive() and not run.status.ended
+    run.stop()
+    run.wait()
+
+
+@pytest.mark.parametrize("fails_at", [0, 100])
+def test_a_failure_says_what_is_kept(engine, fails_at):
+    run, monitor = start(engine, fails_at=fails_at, seconds_per_step=0.0)
+    until(lambda: run.status.ended)
+    record = html.unescape(monitor.mimebundle()["text/html"])
+    told = f"the run failed: FloatingPointError: scripted failure at step {fails_at}"
+    assert told in record
+    assert ("; the draws before it are kept" in record) == (run.status.step > 0)
+    assert monitor.bar.bar_style == "danger"
     monitor.close()
