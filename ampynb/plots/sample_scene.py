@@ -18,13 +18,14 @@ from ampynb.plots.corner import plot_corner
 from ampynb.plots.figure import COLOURS, RENDER_LOCK, NotebookFigure, tidy
 from ampynb.plots.scene import DPI, INK, PAPER, encoded, paint
 
-__all__ = ["SampleScene", "Trace", "corner_scene", "trace_scene"]
+__all__ = ["SampleScene", "Trace", "corner_scene", "scatter_scene", "trace_scene"]
 
 TRACE_ROW, TRACE_AXIS = (
     68,
     40,
 )  # heights of a parameter's row, and of what is below [px]
 MOST_CHAINS, MOST_STEPS = 8, 600
+STILL = (0.5, 0.5, 0.5, 0.35)  # on light and on dark
 SMALL = {"label_kwargs": {"fontsize": 8}, "max_n_ticks": 3, "labelpad": 0.06}
 LINES_ONLY = {"plot_density": False, "no_fill_contours": True, "show_titles": False}
 
@@ -95,7 +96,10 @@ class SampleScene:
         }
 
     def picture(
-        self, samples: Sequence[np.ndarray], mark: np.ndarray | None = None
+        self,
+        samples: Sequence[np.ndarray],
+        mark: np.ndarray | None = None,
+        histograms: bool = False,
     ) -> bytes:
         """Return the whole picture with samples, one of them marked, as a PNG.
 
@@ -104,15 +108,21 @@ class SampleScene:
         samples : sequence of array, (n, columns)
             Those of each result.
         mark : array, (columns,), optional
+        histograms : bool
+            Whether the samples' own histograms are drawn, and their points larger.
         """
+        look = {"ms": 3.5, "alpha": 0.7} if histograms else {"ms": 1.2, "alpha": 0.4}
         with RENDER_LOCK:
             drawn = []
             for axes, x, y in self.panels:
                 for colour, values in zip(_colours(), samples, strict=False):
                     if y is not None:
-                        look = {"ms": 1.2, "alpha": 0.4, "color": colour}
                         dots = values[:, [x, y]].T
-                        drawn += axes.plot(*dots, ".", zorder=0.5, **look)
+                        drawn += axes.plot(
+                            *dots, ".", zorder=0.5, mew=0, color=colour, **look
+                        )
+                    elif histograms:
+                        drawn.append(_draw_histogram(axes, values[:, x], colour))
                 if mark is not None:
                     drawn += _draw_mark(axes, mark, x, y, INK[self.dark])
             canvas: Any = self.figure.canvas
@@ -122,6 +132,13 @@ class SampleScene:
                 artist.remove()
         ground = Image.new("RGBA", whole.size, PAPER[self.dark])
         return encoded(np.asarray(Image.alpha_composite(ground, whole))[..., :3])
+
+
+def _draw_histogram(axes: Any, values: np.ndarray, colour: str) -> Any:
+    """Draw a histogram as high as the axes."""
+    counts, edges = np.histogram(values, 30, axes.get_xlim())
+    heights = 0.92 * axes.get_ylim()[1] * counts / max(counts.max(), 1)
+    return axes.stairs(heights, edges, color=colour, lw=1.4)
 
 
 def _draw_mark(axes: Any, mark: np.ndarray, x: int, y: int | None, ink: str) -> list:
@@ -161,6 +178,55 @@ def corner_scene(
         axes[-1, i].xaxis.set_label_coords(0.5, -48 / width * side)
         panels.append((axes[i, i], i, None))
         panels += [(axes[i, j], j, i) for j in range(i)]
+    return SampleScene(figure, panels, ratio, dark)
+
+
+def scatter_scene(
+    ranges: Sequence[tuple[float, float]],
+    labels: Sequence[str],
+    draws: np.ndarray,
+    width: int,
+    ratio: float = 1.0,
+    dark: bool = False,
+) -> SampleScene:
+    """Return the axes of a corner plot for samples that move, with some that stay.
+
+    Parameters
+    ----------
+    ranges : sequence of (float, float), (k,)
+    labels : sequence of str, (k,)
+    draws : array, (n_draws, k)
+        Drawn in grey, to compare with.
+    """
+    side = len(labels)
+    figure = NotebookFigure(figsize=(width / DPI,) * 2, dpi=DPI * ratio)
+    axes = figure.subplots(side, side, squeeze=False)
+    room = min(0.24, 62 / width)
+    figure.subplots_adjust(room, room, 0.985, 0.985, wspace=0.05, hspace=0.05)
+    panels = []
+    for i, j in itertools.product(range(side), range(side)):
+        one = axes[i, j]
+        if j > i:
+            one.set_visible(False)
+            continue
+        one.set_xlim(ranges[j])
+        one.locator_params(nbins=3)
+        one.tick_params(labelsize=7, length=2, pad=1)
+        one.tick_params(axis="x", labelrotation=45, labelbottom=i == side - 1)
+        one.tick_params(axis="y", labelleft=0 == j < i)
+        if i == j:
+            one.hist(draws[:, i], bins=40, range=ranges[i], density=True, color=STILL)
+            one.set_yticks([])
+        else:
+            one.set_ylim(ranges[i])
+            one.plot(*draws[:, [j, i]].T, ".", ms=1.5, color=STILL, zorder=0)
+        panels.append((one, j, None if i == j else i))
+    for i in range(side):
+        axes[-1, i].set_xlabel(labels[i], fontsize=8)
+        axes[-1, i].xaxis.set_label_coords(0.5, -48 / width * side)
+        if i:
+            axes[i, 0].set_ylabel(labels[i], fontsize=8)
+            axes[i, 0].yaxis.set_label_coords(-52 / width * side, 0.5)
     return SampleScene(figure, panels, ratio, dark)
 
 

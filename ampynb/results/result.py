@@ -329,6 +329,13 @@ class Result:
         self._need_draws()
         return corner(self, parameters, interactive, **options)
 
+    def replay(self, parameters: Any = None) -> Any:
+        """Show the run again, moment by moment; return a `Replay` with its slider."""
+        from ampynb.widgets.replay import replay
+
+        self._need_draws()
+        return replay(self, parameters)
+
     def trace(self, parameters: Any = None) -> NotebookFigure:
         """Draw the chains, burn-in shaded, and the distributions beside them."""
         from ampynb.plots.trace import trace

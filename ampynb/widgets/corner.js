@@ -2,7 +2,6 @@
 
 const NEAR = 18; // how far a sample may be from the pointer [px]
 const DRAGGED = 5; // from where on a press is a rectangle [px]
-const DOT = 1.8;
 
 // The samples that are drawn as points, with the columns of all panels.
 function unpackSamples(sent) {
@@ -16,35 +15,6 @@ function unpackSamples(sent) {
     at: (i, column) => values[i * sent.columns + column],
     row: (i) => values.subarray(i * sent.columns, (i + 1) * sent.columns),
   };
-}
-
-// Where a value is in a panel of a plot, and back [px of the page].
-const across = (panel, value) =>
-  panel.box[0] + ((value - panel.xlim[0]) / (panel.xlim[1] - panel.xlim[0])) * panel.box[2];
-const down = (panel, value) =>
-  panel.box[1] + (1 - (value - panel.ylim[0]) / (panel.ylim[1] - panel.ylim[0])) * panel.box[3];
-const valueAcross = (panel, x) =>
-  panel.xlim[0] + ((x - panel.box[0]) / panel.box[2]) * (panel.xlim[1] - panel.xlim[0]);
-const valueDown = (panel, y) =>
-  panel.ylim[0] + (1 - (y - panel.box[1]) / panel.box[3]) * (panel.ylim[1] - panel.ylim[0]);
-const within = ([left, top, width, height], x, y) =>
-  x >= left && x <= left + width && y >= top && y <= top + height;
-
-function dotsOf(pen, panel, samples, which, size) {
-  const by = samples.colours.map(() => []);
-  for (const i of which) by[samples.owners[i]].push(i);
-  pen.save();
-  pen.beginPath();
-  pen.rect(...panel.box);
-  pen.clip();
-  by.forEach((rows, owner) => {
-    pen.fillStyle = samples.colours[owner];
-    for (const i of rows) {
-      const [x, y] = [across(panel, samples.at(i, panel.x)), down(panel, samples.at(i, panel.y))];
-      pen.fillRect(x - size / 2, y - size / 2, size, size);
-    }
-  });
-  pen.restore();
 }
 
 // A corner plot or a trace: samples below what matplotlib drew, marks above it.
@@ -242,21 +212,11 @@ class FitPicture {
     if (canvas.hidden || !background) return;
     drawFrame(canvas, scene, background, frame);
     if (!this.fits) return;
-    const pen = canvas.getContext('2d');
-    const lines = scene.parts.filter((part) => part.kind === 'line');
-    const draw = (y, alpha, width) => lines.forEach((part) => {
-      pen.save();
-      pen.beginPath();
-      pen.rect(...part.box);
-      pen.clip();
-      pen.globalAlpha = alpha;
-      drawLinePart(pen, { ...part, width: width ?? part.width }, y);
-      pen.restore();
-    });
     for (let i = 0; i < this.fits.n; i += 1) {
-      draw(this.fits.y.subarray(i * scene.points, (i + 1) * scene.points), 0.25, 1);
+      const y = this.fits.y.subarray(i * scene.points, (i + 1) * scene.points);
+      drawCurves(canvas, scene, y, { alpha: 0.25, width: 1 });
     }
-    draw(frame.y, 1);
+    drawCurves(canvas, scene, frame.y);
   }
 }
 

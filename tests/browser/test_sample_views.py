@@ -1,4 +1,4 @@
-"""The corner explorer in the page: a click on a sample shows the fit of that draw."""
+"""Samples in the page: a click shows the fit of that draw, a slider the run again."""
 
 import base64
 import re
@@ -41,6 +41,7 @@ engine = anb.InferenceEngine(Wave(x, y, np.ones(60)), model, seed=1)
 result = engine.run(16, 400, 200, sampler=Scripted(), progress="none")
 """
 SHOW = "corner = result.corner(interactive=True)\ncorner"
+REPLAY = "replay = result.replay()\nreplay"
 # The model in the picture, as pixels, and what fit_for_visualization gives there.
 SHOWN = '''
 def curve_in_the_page(key=""):
@@ -67,7 +68,9 @@ def lonely(*columns):
 @pytest.fixture(scope="module")
 def corner(lab, tmp_path_factory):
     path = tmp_path_factory.mktemp("corner") / "corner.ipynb"
-    page = lab.open(write_notebook(path, [SET_UP, SHOWN, (SHOW, "corner")]))
+    page = lab.open(
+        write_notebook(path, [SET_UP, SHOWN, (SHOW, "corner"), (REPLAY, "replay")])
+    )
     page.run_all(timeout=120)
     page.page.set_viewport_size({"width": 1500, "height": 1100})
     page.wait_idle(quiet=0.5)
@@ -177,18 +180,47 @@ def test_parameters_are_chosen_and_the_plot_is_saved(corner, tmp_path):
     corner.check()
 
 
+def test_a_slider_shows_the_run_again_without_the_kernel(corner, tmp_path):
+    slider = corner.outputs("replay").get_by_label("moment of the run")
+    scatter, fit = corner.picture("replay"), corner.picture("replay", 1)
+    begun = scatter.fingerprint(), fit.fingerprint()
+    slider.focus()
+    corner.execute("import threading, time; go = threading.Event()")
+    corner.page.evaluate("code => probe.evaluate(code, 1)", "go.wait(1.5)")
+    slider.press("End")
+    corner.page.wait_for_timeout(100)
+    assert corner.outputs("replay").get_by_text("step 400 of 400").is_visible()
+    assert scatter.fingerprint() != begun[0] and fit.fingerprint() != begun[1]
+    corner.wait_idle(quiet=0.3)
+    assert corner.evaluate("replay.position") == corner.evaluate(
+        "len(replay.moments) - 1"
+    )
+    corner.outputs("replay").get_by_label("fit that is drawn").select_option("median")
+    until(lambda: corner.evaluate("replay.view.fit") == "'median'")
+    corner.execute("replay.go(20)")
+    corner.wait_idle(quiet=0.3)
+    corner.screenshot(tmp_path / "replay.png", cell="replay")
+    slider.press("Home")
+    corner.button("▶ Play").click()
+    until(lambda: int(corner.evaluate("replay.position")) > 5)
+    corner.button("‖ Pause").click()
+    assert corner.button("▶ Play").is_visible()
+
+
 def test_it_is_drawn_for_the_theme_and_for_a_narrow_page(corner, tmp_path):
     for theme, dark in (("JupyterLab Dark", "True"), ("JupyterLab Light", "False")):
         corner.page.evaluate(DARK % theme)
         until(lambda dark=dark: corner.evaluate("corner._board.page.dark") == dark)
         corner.wait_idle(quiet=0.5)
-        corner.screenshot(tmp_path / f"{theme}.png", cell="corner")
+        for cell in ("corner", "replay"):
+            corner.screenshot(tmp_path / f"{theme} {cell}.png", cell=cell)
     corner.page.set_viewport_size({"width": 470, "height": 1000})
     until(lambda: int(corner.evaluate("corner._board.page.corner")) < 360)
     corner.wait_idle(quiet=0.5)
-    corner.screenshot(tmp_path / "narrow.png", cell="corner")
-    view = corner.outputs("corner").locator(".ampynb-corner")
-    assert view.evaluate("e => e.scrollWidth - e.clientWidth") <= 1
+    for cell in ("corner", "replay"):
+        corner.screenshot(tmp_path / f"narrow {cell}.png", cell=cell)
+        view = corner.outputs(cell).locator(".ampynb-corner")
+        assert view.evaluate("e => e.scrollWidth - e.clientWidth") <= 1
 
 
 def test_the_saved_notebook_keeps_corner_plot_and_fit(corner):
