@@ -111,7 +111,7 @@ class SampleScene:
         histograms : bool
             Whether the samples' own histograms are drawn, and their points larger.
         """
-        look = {"ms": 3.5, "alpha": 0.7} if histograms else {"ms": 1.2, "alpha": 0.4}
+        look = {"ms": 5, "alpha": 0.8} if histograms else {"ms": 2.6, "alpha": 0.35}
         with RENDER_LOCK:
             drawn = []
             for axes, x, y in self.panels:
