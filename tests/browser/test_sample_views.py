@@ -6,7 +6,7 @@ from ast import literal_eval
 
 import pytest
 from jupyter_lab import write_notebook
-from test_explorer_views import DARK, until
+from test_explorer_views import COUNTS, DARK, until
 
 SET_UP = """
 import jax.numpy as jnp
@@ -69,7 +69,9 @@ def lonely(*columns):
 def corner(lab, tmp_path_factory):
     path = tmp_path_factory.mktemp("corner") / "corner.ipynb"
     page = lab.open(
-        write_notebook(path, [SET_UP, SHOWN, (SHOW, "corner"), (REPLAY, "replay")])
+        write_notebook(
+            path, [SET_UP + COUNTS, SHOWN, (SHOW, "corner"), (REPLAY, "replay")]
+        )
     )
     page.run_all(timeout=120)
     page.page.set_viewport_size({"width": 1500, "height": 1100})
@@ -240,3 +242,16 @@ def test_the_saved_notebook_keeps_corner_plot_and_fit(corner):
         "the fit of the marked sample",
     ]
     assert all(base64.b64decode(png).startswith(b"\x89PNG") for _, png in pictures)
+
+
+@pytest.mark.slow
+def test_running_the_cells_again_leaves_nothing_behind(corner):
+    def run_again(times):
+        for cell in ("corner", "replay") * times:
+            corner.run_cell(cell)
+        return literal_eval(corner.evaluate("counts()"))
+
+    before = run_again(2)
+    after = run_again(4)
+    assert all(now <= then for now, then in zip(after, before, strict=True))
+    assert corner.outputs("replay").locator("canvas").count() == 2
