@@ -1,6 +1,7 @@
 // The corner explorer in the page: samples over corner plot and trace, and a fit; see corner_view.py.
 
 const NEAR = 18; // how far a sample may be from the pointer [px]
+const PATIENCE_MS = 2000; // with a question of the pointer's
 const DRAGGED = 5; // from where on a press is a rectangle [px]
 
 // The samples that are drawn as points, with the columns of all panels.
@@ -292,19 +293,21 @@ function render({ model, el }) {
   };
   // One question at a time: the newest when the last was answered.
   const ask = () => {
-    if (asked === pointed) return;
     asked = pointed;
     send(pointed < 0 ? { do: 'leave' } : { do: 'hover', of: samples.owners[pointed], n: samples.indices[pointed] });
   };
-  let answered = true;
+  let [answered, since] = [true, 0];
+  const askNext = () => {
+    const lost = performance.now() - since > PATIENCE_MS; // as where the model failed
+    if (asked === pointed || !(answered || lost)) return;
+    [answered, since] = [false, performance.now()];
+    ask();
+  };
   const hover = (i) => {
     if (i === pointed) return;
     pointed = i;
     repaint();
-    if (answered && asked !== pointed) {
-      answered = false;
-      ask();
-    }
+    askNext();
   };
   const choose = (i) => {
     if (i < 0) return;
@@ -312,7 +315,10 @@ function render({ model, el }) {
     send({ do: 'choose', of: samples.owners[i], n: samples.indices[i] });
   };
   const select = (ranges) => send({ do: 'region', ranges });
-  for (const one of Object.values(plots)) one.listen({ hover, choose, select, repaint });
+  for (const one of Object.values(plots)) {
+    one.listen({ hover, choose, select, repaint });
+    one.canvas.addEventListener('pointerdown', () => parts.keys.focus({ preventScroll: true }));
+  }
   parts.keys.addEventListener('keydown', (event) => {
     const step = STEPS[event.key];
     if (event.key === 'Escape') send({ do: 'clear' });
@@ -332,7 +338,7 @@ function render({ model, el }) {
     showNumbers(parts.numbers, frame.numbers ?? []);
     fit.read();
     answered = true;
-    if (asked !== pointed) { answered = false; ask(); }
+    askNext();
     repaint();
   };
   const follow = (name, act) => {
@@ -349,7 +355,7 @@ function render({ model, el }) {
   follow('buttons', (buttons) => showButtons(parts.buttons, buttons, send));
   follow('alert', (text) => { parts.alert.textContent = text; });
   follow('region', (region) => { parts.region.textContent = region.text ?? ''; repaint(); });
-  const width = (pane) => Math.round(Math.min(Math.max(pane.clientWidth, 280), 900));
+  const width = (pane) => clamped(pane.clientWidth, 900);
   const forget = watchPage(parts.keys, (_, page) =>
     send({ do: 'page', corner: width(parts.left), fit: width(parts.right), ...page }));
   return () => {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,7 +25,7 @@ from ampynb.widgets.worker import Worker
 __all__ = ["CornerExplorer", "explore_corner"]
 
 SECONDS_BEFORE_RECORD = 1.0
-KINDS = ("page", "draw", "region", "press", "record")
+KINDS = ("page", "draw", "region", "save", "record")
 FILE = "corner.png"
 
 
@@ -52,6 +53,8 @@ class CornerExplorer:
         first = next(iter(self._board.samples))
         self._chosen = (first, self._board.samples[first].best)
         self._hovered: tuple[str, int] | None = None
+        self._steps = np.zeros(2, int)  # that keys asked for and are not made yet
+        self._counting = threading.Lock()
         self._finalizer = weakref.finalize(self, close_all, self._board.widgets)
         self._show()
 
@@ -236,9 +239,11 @@ class CornerExplorer:
     def _receive(self, _: Any, content: dict, buffers: Any) -> None:
         """Do what the page says, in a thread: the newest of each kind."""
         do = content["do"]
-        kind = {"page": "page", "parameter": "page", "region": "region"}.get(do, "draw")
-        if do in ("step", "random", "save"):  # each of them counts
-            kind = "press"
+        if do == "step":  # each of them counts
+            with self._counting:
+                self._steps += content["steps"], content["walkers"]
+        kinds = {"page": "page", "parameter": "page", "region": "region"}
+        kind = "save" if do == "save" else kinds.get(do, "draw")
         self._worker.submit(kind, lambda: self._press(content))
 
     def _press(self, content: dict) -> None:
@@ -249,7 +254,7 @@ class CornerExplorer:
             "hover": lambda: self._hover((names[content["of"]], content["n"])),
             "leave": lambda: self._hover(None),
             "choose": lambda: self.choose(content["n"], names[content["of"]]),
-            "step": lambda: self.step(content["steps"], content["walkers"]),
+            "step": self._step,
             "region": lambda: self._select(content["ranges"]),
             "parameter": lambda: self._toggle(content["name"]),
             "best": self.choose_best,
@@ -274,6 +279,13 @@ class CornerExplorer:
         with self._board.lock:
             self._hovered = sample
             self._show()
+
+    def _step(self) -> None:
+        """Go as many samples as the keys that were pressed since say."""
+        with self._counting:
+            steps, self._steps = self._steps, np.zeros(2, int)
+        if steps.any():
+            self.step(*steps.tolist())
 
     def _select(self, by_column: list) -> None:
         """Select by columns of the samples, of which the last is the abscissa."""

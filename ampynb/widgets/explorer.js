@@ -251,7 +251,7 @@ async function render({ model, el }) {
     for (const view of views) view.trigger('displayed');
   });
 
-  const forget = watchPage(parts.figure, (width, page) => send({ do: 'page', width, ...page }));
+  const forget = watchPage(parts.figure, (width, page) => send({ do: 'page', width: clamped(width, 1100), ...page }));
   return () => {
     forget();
     clearTimeout(reminder);

@@ -34,6 +34,9 @@ function showButtons(container, entries, send) {
   for (const el of known.values()) el.remove();
 }
 
+// The width at which a picture is drawn where there is so much room.
+const clamped = (width, most) => Math.round(Math.min(Math.max(width, 280), most));
+
 function showNumbers(container, numbers) {
   container.replaceChildren(...numbers.map(([name, text]) => {
     const line = make('div', '');
@@ -47,8 +50,8 @@ function showNumbers(container, numbers) {
 function watchPage(figure, tell) {
   let told = '';
   const tellPage = () => {
-    const width = Math.round(Math.min(Math.max(figure.clientWidth, 280), 1100));
-    if (!figure.clientWidth) return;
+    const width = figure.clientWidth;
+    if (!width) return;
     const page = { ratio: window.devicePixelRatio, dark: isDark(figure) };
     const now = JSON.stringify([width, page]);
     if (now !== told) tell(width, page);

@@ -180,7 +180,7 @@ function render({ model, el }) {
   });
   follow('temperature', (place) => { parts.temperature.value = place; });
   read();
-  const width = (pane) => Math.round(Math.min(Math.max(pane.clientWidth, 280), 900));
+  const width = (pane) => clamped(pane.clientWidth, 900);
   const forget = watchPage(parts.panes, (_, page) =>
     model.send({ do: 'page', scatter: width(parts.left), fit: width(parts.right), ...page }));
   return () => {

@@ -41,6 +41,7 @@ engine = anb.InferenceEngine(Wave(x, y, np.ones(60)), model, seed=1)
 result = engine.run(16, 400, 200, sampler=Scripted(), progress="none")
 """
 SHOW = "corner = result.corner(interactive=True)\ncorner"
+WIDTH = "corner.widget.corner['width']"
 REPLAY = "replay = result.replay()\nreplay"
 # The model in the picture, as pixels, and what fit_for_visualization gives there.
 SHOWN = '''
@@ -75,10 +76,23 @@ def corner(lab, tmp_path_factory):
     )
     page.run_all(timeout=120)
     page.page.set_viewport_size({"width": 1500, "height": 1100})
+    until(lambda: is_drawn_for_its_width(page))
     page.wait_idle(quiet=0.5)
     yield page
     page.check()
     page.close()
+
+
+def is_drawn_for_its_width(page):
+    pane = page.outputs("corner").locator(".ampynb-pane").first
+    width = pane.evaluate("pane => pane.clientWidth")
+    asked = page.evaluate("corner._board.page.corner")
+    return asked == str(width) and abs(width - float(page.evaluate(WIDTH))) < 2
+
+
+def wait_drawn(page):
+    page.execute("corner.wait() and replay.wait()", timeout=30)
+    page.wait_idle(quiet=0.5)
 
 
 def canvases(page):
@@ -160,7 +174,6 @@ def test_a_rectangle_draws_the_fits_inside_and_says_how_many(corner, tmp_path):
     assert int(told) == pytest.approx(inside, rel=0.1)  # to a pixel
     assert int(corner.evaluate("corner.widget.fits['n']")) == min(int(told), 50)
     corner.screenshot(tmp_path / "region.png", cell="corner")
-    corner.outputs("corner").locator(".ampynb-panes").focus()
     before = corner.evaluate("corner.chosen")
     corner.page.keyboard.press("ArrowRight")
     until(lambda: corner.evaluate("corner.chosen") != before)
@@ -210,15 +223,16 @@ def test_a_slider_shows_the_run_again_without_the_kernel(corner, tmp_path):
 
 
 def test_it_is_drawn_for_the_theme_and_for_a_narrow_page(corner, tmp_path):
-    for theme, dark in (("JupyterLab Dark", "True"), ("JupyterLab Light", "False")):
+    both = "corner._board.page.dark == replay._pages['dark'] == {}"
+    for theme, dark in (("JupyterLab Dark", True), ("JupyterLab Light", False)):
         corner.page.evaluate(DARK % theme)
-        until(lambda dark=dark: corner.evaluate("corner._board.page.dark") == dark)
-        corner.wait_idle(quiet=0.5)
+        until(lambda dark=dark: corner.evaluate(both.format(dark)) == "True")
+        wait_drawn(corner)
         for cell in ("corner", "replay"):
             corner.screenshot(tmp_path / f"{theme} {cell}.png", cell=cell)
     corner.page.set_viewport_size({"width": 470, "height": 1000})
-    until(lambda: int(corner.evaluate("corner._board.page.corner")) < 360)
-    corner.wait_idle(quiet=0.5)
+    until(lambda: is_drawn_for_its_width(corner))
+    wait_drawn(corner)
     for cell in ("corner", "replay"):
         corner.screenshot(tmp_path / f"narrow {cell}.png", cell=cell)
         view = corner.outputs(cell).locator(".ampynb-corner")
@@ -227,7 +241,7 @@ def test_it_is_drawn_for_the_theme_and_for_a_narrow_page(corner, tmp_path):
 
 def test_the_saved_notebook_keeps_corner_plot_and_fit(corner):
     corner.execute("corner.choose(0)")
-    corner.page.wait_for_timeout(1500)
+    corner.execute("corner.wait()", timeout=30)
     corner.wait_idle(quiet=0.5)
     cells = corner.save()["cells"]
     (html,) = [

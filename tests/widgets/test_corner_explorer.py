@@ -120,6 +120,17 @@ def test_arrow_keys_go_along_a_walker_and_across(explorer, steps, walkers, found
     assert explorer.chosen == ("", found)
 
 
+def test_every_press_of_a_key_counts_also_while_it_draws(explorer):
+    explorer.choose(10)
+    with explorer._board.lock:  # as if a picture took long
+        for _ in range(20):
+            explorer.widget._handle_custom_msg(
+                {"do": "step", "steps": 1, "walkers": 0}, []
+            )
+    assert explorer.wait()
+    assert explorer.chosen == ("", 90)
+
+
 def test_a_rectangle_counts_what_is_inside_and_draws_fifty_fits(explorer):
     low, high = CENTRE - 0.3, CENTRE + 0.3
     ranges = [[0, low[0], high[0]], [1, low[1], high[1]]]
