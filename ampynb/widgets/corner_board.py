@@ -15,7 +15,7 @@ from ampynb.plots.corner import drawable_draws
 from ampynb.plots.image import ImagePanels
 from ampynb.plots.sample_scene import corner_scene, trace_scene
 from ampynb.results.result import Result
-from ampynb.widgets.board import close_all
+from ampynb.widgets.closing import close_all
 from ampynb.widgets.corner_view import CornerView, packed_samples
 from ampynb.widgets.drawing import Drawing, Page
 from ampynb.widgets.point import Point

@@ -15,8 +15,9 @@ from ampynb.model.table import suggest
 from ampynb.plots.corner import corner, names_for
 from ampynb.plots.figure import NotebookFigure
 from ampynb.results.result import Result
-from ampynb.widgets.board import close_all, weakly
+from ampynb.widgets.board import weakly
 from ampynb.widgets.cell import take_over
+from ampynb.widgets.closing import close_all
 from ampynb.widgets.corner_board import CornerBoard, CornerPage, Region
 from ampynb.widgets.samples import Ranges
 from ampynb.widgets.static import show_record, static_html

@@ -18,8 +18,9 @@ from ampynb.plots.figure import NotebookFigure
 from ampynb.plots.sample_scene import scatter_scene
 from ampynb.results.columns import Columns
 from ampynb.results.result import Result
-from ampynb.widgets.board import close_all, weakly
+from ampynb.widgets.board import weakly
 from ampynb.widgets.cell import take_over
+from ampynb.widgets.closing import close_all
 from ampynb.widgets.drawing import PIECE, Drawing, Page, frames_for
 from ampynb.widgets.point import Point
 from ampynb.widgets.replay_view import ReplayView, packed_points
