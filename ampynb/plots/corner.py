@@ -14,15 +14,20 @@ from ampynb.plots.figure import COLOURS, GREY, RENDER_LOCK, NotebookFigure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["corner", "plot_corner"]
+    from ampynb.results.columns import Columns
+
+__all__ = ["corner", "drawable_draws", "names_for", "plot_corner"]
 
 INCHES = 1.9
 MOST_DRAWS = 50_000
 
 
 def corner(
-    results: Any, parameters: Sequence[str] | None = None, **options: Any
-) -> NotebookFigure:
+    results: Any,
+    parameters: Sequence[str] | None = None,
+    interactive: bool = False,
+    **options: Any,
+) -> Any:
     """Draw the corner plot of one result, or of several by name.
 
     Parameters
@@ -33,14 +38,44 @@ def corner(
     parameters : sequence of str, optional
         Names of parameters and latent variables; all parameters that the results share
         by default.
+    interactive : bool
+        Whether to show the samples themselves, beside their trace: a click on one, or
+        on several at once, draws the fits they stand for.
     **options
         Passed on to `corner.corner`, as ``truths`` or ``bins``.
 
     Returns
     -------
-    figure : NotebookFigure
+    figure : NotebookFigure, or CornerExplorer where it is interactive
+
+    Raises
+    ------
+    ValueError
+        For parameters that not all results have, and for options with ``interactive``.
     """
     named = results if isinstance(results, Mapping) else {"": results}
+    names = names_for(named, parameters)
+    if interactive:
+        from ampynb.widgets.corner_explorer import explore_corner
+
+        if options:
+            raise ValueError(
+                "expected no options of corner.corner with interactive=True; got "
+                f"{', '.join(options)}; pass them to figure() of what it returns"
+            )
+        return explore_corner(named, names)
+    columns = {key: result.columns(names) for key, result in named.items()}
+    labels = next(iter(columns.values())).axis_labels
+    figure = NotebookFigure(figsize=(INCHES * len(names) + 1,) * 2)
+    draws = {key: drawable_draws(each) for key, each in columns.items()}
+    plot_corner(figure, draws, labels, **options)
+    return figure
+
+
+def names_for(
+    named: Mapping[str, Any], parameters: Sequence[str] | str | None
+) -> list[str]:
+    """Return the names of what is drawn of results: those given, or all they share."""
     chosen = [parameters] if isinstance(parameters, str) else parameters
     shared = _shared(list(named.values()), chosen or ())
     names = list(shared if chosen is None else chosen)
@@ -50,12 +85,7 @@ def corner(
             f"expected parameters that all results have ({', '.join(shared)}); got "
             f"{', '.join(unknown) or 'none'}; correct the names"
         )
-    columns = {key: result.columns(names) for key, result in named.items()}
-    labels = next(iter(columns.values())).axis_labels
-    figure = NotebookFigure(figsize=(INCHES * len(names) + 1,) * 2)
-    draws = {key: _finite(each.flat, names) for key, each in columns.items()}
-    plot_corner(figure, draws, labels, **options)
-    return figure
+    return names
 
 
 def _shared(results: Sequence[Any], chosen: Sequence[str]) -> list[str]:
@@ -70,13 +100,14 @@ def _shared(results: Sequence[Any], chosen: Sequence[str]) -> list[str]:
     return [name for name in tables[0] if all(name in names for names in tables)]
 
 
-def _finite(draws: np.ndarray, names: Sequence[str]) -> np.ndarray:
+def drawable_draws(columns: Columns) -> np.ndarray:
     """Return the draws at which all is defined; a latent variable may not be."""
+    draws = columns.flat
     finite = np.isfinite(draws).all(axis=1)
     if not finite.any():
         raise ValueError(
-            f"expected draws at which {', '.join(names)} are finite together; got "
-            "none; leave out a latent variable"
+            f"expected draws at which {', '.join(columns.names)} are finite together; "
+            "got none; leave out a latent variable"
         )
     return draws[finite]
 

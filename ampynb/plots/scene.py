@@ -22,7 +22,7 @@ from ampynb.plots.figure import GREY, RENDER_LOCK, NotebookFigure
 from ampynb.plots.image import ImagePanels
 from ampynb.plots.panels import panels_for
 
-__all__ = ["DPI", "Frames", "Scene", "paint"]
+__all__ = ["DPI", "INK", "PAPER", "Frames", "Scene", "encoded", "paint"]
 
 DPI = 100
 INK = {False: "#1f2937", True: "#e5e7eb"}
@@ -112,7 +112,7 @@ class Scene:
         if limit not in self._backgrounds:
             with RENDER_LOCK:
                 self.panels.rescale(limit)
-                self._backgrounds[limit] = _png(self._draw_still())
+                self._backgrounds[limit] = encoded(self._draw_still())
         return self._backgrounds[limit]
 
     def _draw_still(self) -> np.ndarray:
@@ -141,7 +141,7 @@ class Scene:
             canvas: Any = self.figure.canvas
             whole = Image.fromarray(np.array(canvas.buffer_rgba()))
         ground = Image.new("RGBA", whole.size, PAPER[self.dark])
-        return _png(np.asarray(Image.alpha_composite(ground, whole))[..., :3])
+        return encoded(np.asarray(Image.alpha_composite(ground, whole))[..., :3])
 
     def frames(self, fits: Any, batched: bool) -> Frames:
         """Return where the moving parts of a fit, or of a batch of fits, are."""
@@ -240,6 +240,8 @@ def _indices(artist: Any, values: Any, limits: np.ndarray, panels: Any) -> np.nd
 def paint(figure: NotebookFigure, dark: bool) -> None:
     """Let the ground shine through, and make texts readable on it."""
     figure.patch.set_alpha(0.0)
+    for text in [text for one in figure.legends for text in one.get_texts()]:
+        text.set_color(INK[dark])
     for axes in figure.axes:
         axes.patch.set_alpha(0.0)
         axes.tick_params(which="both", labelcolor=INK[dark], color=GREY)
@@ -254,7 +256,8 @@ def paint(figure: NotebookFigure, dark: bool) -> None:
                 line.set_color(INK[dark])
 
 
-def _png(pixels: np.ndarray) -> bytes:
+def encoded(pixels: np.ndarray) -> bytes:
+    """Return pixels as a PNG, quickly made."""
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, format="png", compress_level=1)
     return stream.getvalue()

@@ -317,12 +317,24 @@ class Result:
 
     # Pictures
 
-    def corner(self, parameters: Any = None, **options: Any) -> NotebookFigure:
-        """Draw the corner plot; see `ampynb.corner` for the options."""
+    def corner(
+        self, parameters: Any = None, interactive: bool = False, **options: Any
+    ) -> Any:
+        """Draw the corner plot, with ``interactive`` one whose samples show their fits.
+
+        See `ampynb.corner` for what is drawn, the options, and what is returned.
+        """
         from ampynb.plots.corner import corner
 
         self._need_draws()
-        return corner(self, parameters, **options)
+        return corner(self, parameters, interactive, **options)
+
+    def replay(self, parameters: Any = None) -> Any:
+        """Show the run again, moment by moment; return a `Replay` with its slider."""
+        from ampynb.widgets.replay import replay
+
+        self._need_draws()
+        return replay(self, parameters)
 
     def trace(self, parameters: Any = None) -> NotebookFigure:
         """Draw the chains, burn-in shaded, and the distributions beside them."""

@@ -200,9 +200,8 @@ class Board:
 
     def record(self, text: str) -> str:
         """Return the present picture and numbers as plain HTML."""
-        return static_html(
-            text, dict(self.view.frame.get("numbers", ())), self.picture()
-        )
+        numbers = dict(self.view.frame.get("numbers", ()))
+        return static_html(text, numbers, {"the fit": self.picture()})
 
     def _write_records(self) -> None:
         for write in self.records:

@@ -15,7 +15,8 @@ from ampynb.widgets.point import Control
 __all__ = ["Looks", "ParameterControl"]
 
 STEPS = 200
-SECONDS_OF_AN_ECHO = 1.0
+SECONDS_OF_AN_ECHO = 60.0  # a kernel that runs other cells hears of it so late
+MOST_ECHOES = 200
 
 
 def _layout(**traits: str) -> Callable[[], ipywidgets.Layout]:
@@ -116,7 +117,8 @@ class ParameterControl:
 
     def set(self, value: float) -> None:
         """Move both controls without telling `on_change`."""
-        self._echoes.append((time.monotonic(), self._on_grid(self.number.value)))
+        place = self._on_grid(self.number.value)
+        self._echoes = [*self._echoes[1 - MOST_ECHOES :], (time.monotonic(), place)]
         self._programmatic = True
         try:
             self.number.value = value

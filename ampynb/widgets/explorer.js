@@ -1,6 +1,5 @@
 // The explorer in the page: rows of controls, a canvas, numbers and buttons; see view.py.
 
-const make = (tag, className, more = {}) => Object.assign(document.createElement(tag), { className, ...more });
 const REMIND_MS = 1000;
 const sameNumbers = (one, other, but = -1) =>
   one.length === other.length && one.every((value, i) => i === but || value === other[i]);
@@ -79,11 +78,7 @@ class Picture {
     Object.assign(this, { painted: frame, ground: background });
     if (this.scene && background) drawFrame(this.canvas, this.scene, background, frame);
     this.canvas.hidden = !this.scene;
-    this.numbers.replaceChildren(...(frame.numbers ?? []).map(([name, text]) => {
-      const line = make('div', '');
-      line.append(make('span', '', { textContent: name }), make('b', '', { textContent: text }));
-      return line;
-    }));
+    showNumbers(this.numbers, frame.numbers ?? []);
   }
 }
 
@@ -141,38 +136,6 @@ function placeRows(container, entries, elements) {
     }
     groups.get(entry.group).append(elements[i]);
   });
-}
-
-// Whether the ground on which an element stands is dark.
-function isDark(el) {
-  for (let at = el; at; at = at.parentElement) {
-    const [red, green, blue, alpha = 1] = getComputedStyle(at).backgroundColor.match(/[\d.]+/g).map(Number);
-    if (alpha > 0.5) return 0.3 * red + 0.6 * green + 0.1 * blue < 128;
-  }
-  return false;
-}
-
-function showButtons(container, entries, send) {
-  const known = new Map([...container.children].map((el) => [el.dataset.do, el]));
-  for (const entry of entries) {
-    let el = known.get(entry.do);
-    if (!el && entry.most !== undefined) {
-      el = make('label', 'ampynb-number', { textContent: entry.text });
-      const input = make('input', '', { type: 'number', min: 0, max: entry.most, value: 0 });
-      input.addEventListener('change', () => send({ do: entry.do, n: Number(input.value) }));
-      el.append(input);
-    } else if (!el) {
-      el = make('button', 'jupyter-widgets jupyter-button widget-button', { type: 'button', textContent: entry.text });
-      el.addEventListener('click', () => send({ do: entry.do }));
-    }
-    el.dataset.do = entry.do;
-    el.title = entry.title;
-    el.disabled = Boolean(entry.disabled);
-    if (entry.pressed !== undefined) el.setAttribute('aria-pressed', String(entry.pressed));
-    known.delete(entry.do);
-    container.append(el);
-  }
-  for (const el of known.values()) el.remove();
 }
 
 async function copy(area, text) {
@@ -288,27 +251,10 @@ async function render({ model, el }) {
     for (const view of views) view.trigger('displayed');
   });
 
-  // The kernel draws the background for the room that there is, and for its ground.
-  let told = '';
-  const tellPage = () => {
-    const width = Math.round(Math.min(Math.max(parts.figure.clientWidth, 280), 1100));
-    if (!parts.figure.clientWidth) return;
-    const page = { do: 'page', width, ratio: window.devicePixelRatio, dark: isDark(el) };
-    if (JSON.stringify(page) !== told) send(page);
-    told = JSON.stringify(page);
-  };
-  let timer = 0;
-  const soon = () => { clearTimeout(timer); timer = setTimeout(tellPage, told ? 150 : 0); };
-  const size = new ResizeObserver(soon);
-  size.observe(parts.figure);
-  // A theme's colours come some time after its name.
-  const theme = new MutationObserver(() => { soon(); setTimeout(soon, 1000); });
-  theme.observe(document.body, { attributes: true });
+  const forget = watchPage(parts.figure, (width, page) => send({ do: 'page', width: clamped(width, 1100), ...page }));
   return () => {
-    clearTimeout(timer);
+    forget();
     clearTimeout(reminder);
-    size.disconnect();
-    theme.disconnect();
     for (const stop of bin) stop();
     for (const row of rows) for (const view of row.views) view.remove();
   };

@@ -40,14 +40,15 @@ def show_record(record_of: Callable[[], str | None]) -> Callable[[], None]:
     return write
 
 
-def static_html(text: str, numbers: Mapping[str, str], png: bytes) -> str:
-    """Return a text, numbers and a picture (a PNG, or nothing) as plain HTML."""
-    encoded = base64.b64encode(png).decode()
-    picture = (
-        '<img alt="the fit" style="max-width:100%" '
-        f'src="data:image/png;base64,{encoded}">'
+def static_html(
+    text: str, numbers: Mapping[str, str], pictures: Mapping[str, bytes]
+) -> str:
+    """Return a text, numbers and pictures, PNGs by what they show, as plain HTML."""
+    shown = "".join(
+        f'<img alt="{escape(name)}" style="max-width:100%" '
+        f'src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+        for name, png in pictures.items()
         if png
-        else ""
     )
     rows = "".join(
         f'<tr><td>{escape(name)}</td><td style="text-align:right;padding-left:1em">'
@@ -55,4 +56,4 @@ def static_html(text: str, numbers: Mapping[str, str], png: bytes) -> str:
         for name, number in numbers.items()
     )
     table = f'<table style="font-variant-numeric:tabular-nums">{rows}</table>'
-    return f"<code>{escape(text)}</code>{table}{picture}"
+    return f"<code>{escape(text)}</code>{table}{shown}"

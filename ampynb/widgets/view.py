@@ -23,16 +23,71 @@ from ipywidgets import widget_serialization
 from ampynb.plots.scene import Frames
 from ampynb.widgets.drawing import Frame, Sweep
 
-__all__ = ["ExplorerView"]
+__all__ = ["ExplorerView", "FitView", "packed_parts", "source"]
 
 HERE = Path(__file__).parent
 
 
-def _source(*names: str) -> str:
+def source(*names: str) -> str:
+    """Return what files beside this one hold, one after the other."""
     return "\n".join((HERE / name).read_text(encoding="utf-8") for name in names)
 
 
-class ExplorerView(anywidget.AnyWidget):
+class FitView(anywidget.AnyWidget):
+    """What shows a fit in the page: its scene, its background and its moving parts.
+
+    Attributes
+    ----------
+    scene, frame, background : dict
+        What `Scene.layout`, `Frame` and the background in use say.
+    buttons : list of dict
+        ``do``, ``text``, ``title``, and perhaps ``disabled`` and ``pressed``.
+    alert : str
+        What went wrong.
+    """
+
+    scene = traitlets.Dict().tag(sync=True)
+    background = traitlets.Dict().tag(sync=True)
+    frame = traitlets.Dict().tag(sync=True)
+    buttons = traitlets.List().tag(sync=True)
+    alert = traitlets.Unicode().tag(sync=True)
+
+    def show_frame(
+        self,
+        frame: Frame,
+        values: list[float],
+        scene: dict[str, Any] | None,
+        picture_of: Callable[[str], bytes],
+        **more: Any,
+    ) -> None:
+        """Show a frame, with its scene and its background where they are new.
+
+        Parameters
+        ----------
+        values : list of float
+            What the frame is for, as the number boxes say it.
+        scene : dict, optional
+            The layout, where it is another than before.
+        picture_of : callable
+            Gives a background by its name.
+        **more
+            Further parts of ``frame``.
+        """
+        packed: dict[str, Any] = {"values": values, "numbers": frame.numbers, **more}
+        with self.hold_sync():
+            if frame.parts is not None:
+                assert frame.background is not None
+                packed.update(packed_parts(frame.parts), key=frame.background)
+                if self.background.get("key") != frame.background:
+                    png = picture_of(frame.background)
+                    self.background = {"key": frame.background, "png": png}
+            if scene is not None:
+                self.scene = scene
+            self.frame = packed
+            self.alert = ""
+
+
+class ExplorerView(FitView):
     """Rows of controls, the canvas, the numbers and the buttons.
 
     Attributes
@@ -42,12 +97,6 @@ class ExplorerView(anywidget.AnyWidget):
         ``text``, for what has no slider.
     fixed : list of str
         Parameters that are held.
-    scene, frame, background : dict
-        What `Scene.layout`, `Frame` and the background in use say.
-    buttons : list of dict
-        ``do``, ``text``, ``title``, and perhaps ``disabled`` and ``pressed``.
-    alert : str
-        What went wrong.
     chips : list of dict
         Snapshots: ``name`` and ``text``.
     code : str
@@ -58,51 +107,15 @@ class ExplorerView(anywidget.AnyWidget):
         The user's own panels, as a PNG.
     """
 
-    _esm = _source("draw.js", "explorer.js")
-    _css = _source("explorer.css")
+    _esm = source("draw.js", "parts.js", "explorer.js")
+    _css = source("explorer.css")
 
     controls = traitlets.List().tag(sync=True, **widget_serialization)
     fixed = traitlets.List().tag(sync=True)
-    scene = traitlets.Dict().tag(sync=True)
-    background = traitlets.Dict().tag(sync=True)
-    frame = traitlets.Dict().tag(sync=True)
-    buttons = traitlets.List().tag(sync=True)
-    alert = traitlets.Unicode().tag(sync=True)
     chips = traitlets.List().tag(sync=True)
     code = traitlets.Unicode().tag(sync=True)
     below = traitlets.List().tag(sync=True, **widget_serialization)
     extra = traitlets.Bytes().tag(sync=True)
-
-    def show_frame(
-        self,
-        frame: Frame,
-        values: list[float],
-        scene: dict[str, Any] | None,
-        picture_of: Callable[[str], bytes],
-    ) -> None:
-        """Show a frame, with its scene and its background where they are new.
-
-        Parameters
-        ----------
-        values : list of float
-            What the number boxes say at this frame.
-        scene : dict, optional
-            The layout, where it is another than before.
-        picture_of : callable
-            Gives a background by its name.
-        """
-        packed: dict[str, Any] = {"values": values, "numbers": frame.numbers}
-        with self.hold_sync():
-            if frame.parts is not None:
-                assert frame.background is not None
-                packed.update(_packed(frame.parts), key=frame.background)
-                if self.background.get("key") != frame.background:
-                    png = picture_of(frame.background)
-                    self.background = {"key": frame.background, "png": png}
-            if scene is not None:
-                self.scene = scene
-            self.frame = packed
-            self.alert = ""
 
     def send_sweep(self, sweep: Sweep, values: list[float]) -> None:
         """Send a sweep; its backgrounds are sent apart.
@@ -123,7 +136,7 @@ class ExplorerView(anywidget.AnyWidget):
             "keys": sweep.keys,
             "numbers": sweep.numbers,
         }
-        parts = _packed(sweep.parts)
+        parts = packed_parts(sweep.parts)
         self.send(content, [parts["y"], parts["pixels"]])
 
     def send_background(self, key: str, png: bytes) -> None:
@@ -131,6 +144,7 @@ class ExplorerView(anywidget.AnyWidget):
         self.send({"kind": "background", "key": key}, [png])
 
 
-def _packed(parts: Frames) -> dict[str, bytes]:
+def packed_parts(parts: Frames) -> dict[str, bytes]:
+    """Return frames as the page takes them."""
     y = np.ascontiguousarray(parts.y, "<f4")
     return {"y": y.tobytes(), "pixels": parts.pixels.tobytes()}

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -59,6 +61,21 @@ def test_a_late_report_of_where_it_was_put_is_no_move(control, moves):
     control.set(8.0)
     control.slider.value = 3.0  # the page is shown the first, and says so
     assert control.value == 8.0
+    assert moves == []
+
+
+def test_a_report_that_waited_while_the_kernel_was_busy_is_no_move(
+    control, moves, monkeypatch
+):
+    """As when all cells of a notebook run: the page is heard after the last."""
+    now = 100.0
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now))
+    control.set(3.0)
+    for step in range(50):  # an optimiser shows its way
+        control.set(8.0 + step / 100)
+    now += 20.0
+    control.slider.value = 5.0  # where it began
+    assert control.value == 8.49
     assert moves == []
 
 
