@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ampynb.analysis.latent import Latent, LatentError
     from ampynb.analysis.panel import Panel
     from ampynb.analysis.posterior import Posterior
+    from ampynb.analysis.register_fit import register_fit
     from ampynb.inference.calibration import calibrate
     from ampynb.inference.engine import InferenceEngine
     from ampynb.inference.open_run import open_run
@@ -75,6 +76,7 @@ _HOMES = {
     "explore": "widgets.explore",
     "open_run": "inference.open_run",
     "race": "inference.race",
+    "register_fit": "analysis.register_fit",
     "rhat": "inference.stopping",
     "seconds": "inference.stopping",
 }
@@ -117,6 +119,7 @@ __all__ = [
     "forward_models",
     "open_run",
     "race",
+    "register_fit",
     "rhat",
     "seconds",
 ]

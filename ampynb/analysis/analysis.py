@@ -7,10 +7,10 @@ from html import escape
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ampynb.analysis.panel import Panel
+from ampynb.analysis.visualization import compiled_fit, compiled_fits
 from ampynb.model.arrays import Bundle, is_array, split_object
 
 if TYPE_CHECKING:
@@ -208,8 +208,7 @@ class Analysis:
         self.check_initialised()
         if not self.use_jax_for_visualization:
             return self.fit_from(instance)
-        bundles = _bundle_analysis(self), Bundle(_as_arrays(instance), numbers=True)
-        return jax.device_get(_fit(*bundles)).value()
+        return compiled_fit(_bundle_analysis(self), instance)
 
     def fits_for_visualization(self, instances: Any) -> Any:
         """Return the fits of a batch of instances, as one fit with a leading axis.
@@ -231,8 +230,7 @@ class Analysis:
                 for point in points
             ]
             return jax.tree_util.tree_map(lambda *each: np.stack(each), *fits).value()
-        bundles = _bundle_analysis(self), Bundle(_as_arrays(instances), numbers=True)
-        return jax.device_get(_fits(*bundles)).value()
+        return compiled_fits(_bundle_analysis(self), instances)
 
     def __repr__(self) -> str:
         data = (
@@ -247,18 +245,6 @@ class Analysis:
         return f"<code>{escape(repr(self))}</code>"
 
 
-def _as_arrays(instance: Any) -> Any:
-    """Return the instance with every number as a strongly typed array."""
-    return jax.tree_util.tree_map(
-        lambda leaf: (
-            np.asarray(leaf, dtype=jnp.result_type(float))
-            if not isinstance(leaf, jax.Array)
-            else leaf.astype(jnp.result_type(float))
-        ),
-        instance,
-    )
-
-
 def _are_equal(leaf: Any, observed: Any) -> bool:
     observed = np.asarray(observed)
     # In the precision of a fit that has been through JAX.
@@ -271,13 +257,3 @@ def _bundle_analysis(analysis: Analysis) -> Bundle:
     leaves: list = []
     skeleton = split_object(analysis, leaves, lambda _: False, (id(analysis),))
     return Bundle.tree_unflatten(skeleton, leaves)
-
-
-@jax.jit
-def _fit(analysis: Bundle, instance: Bundle) -> Bundle:
-    return Bundle(analysis.value().fit_from(instance.value()))
-
-
-@jax.jit
-def _fits(analysis: Bundle, instances: Bundle) -> Bundle:
-    return jax.vmap(_fit, in_axes=(None, 0))(analysis, instances)
