@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ampynb.model.model import Model
     from ampynb.model.parameter import Collection, Parameter
     from ampynb.plots.corner import corner
+    from ampynb.plots.visualizer import Visualizer
     from ampynb.results.result import Result
     from ampynb.widgets.explore import explore
 
@@ -68,6 +69,7 @@ _HOMES = {
     "Stretch": "algorithms.moves",
     "StudentTFit": "analysis.fit",
     "Tempered": "algorithms.tempered",
+    "Visualizer": "plots.visualizer",
     "Walk": "algorithms.moves",
     "autocorr": "inference.stopping",
     "calibrate": "inference.calibration",
@@ -109,6 +111,7 @@ __all__ = [
     "Stretch",
     "StudentTFit",
     "Tempered",
+    "Visualizer",
     "Walk",
     "autocorr",
     "calibrate",

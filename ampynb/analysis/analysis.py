@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import jax
 import numpy as np
 
+from ampynb.analysis.hooks import Hooks
 from ampynb.analysis.panel import Panel
 from ampynb.analysis.visualization import compiled_fit, compiled_fits
 from ampynb.model.arrays import Bundle, is_array, split_object
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Analysis"]
 
 
-class Analysis:
+class Analysis(Hooks):
     """Data and a likelihood for one point of parameter space.
 
     Subclass it, keep the data as attributes, and write `fit_from`, which returns the
@@ -43,6 +44,28 @@ class Analysis:
         dictionary it gives their units and labels too.
     Result : type, optional
         A subclass of `ampynb.Result` that runs of this analysis return.
+    Visualizer : type, optional
+        `ampynb.Visualizer`, which draws the fit, or a subclass of it.
+
+    Notes
+    -----
+    A fit calls what you may write besides, its hooks, in one order, whatever the
+    algorithm:
+
+    1. `modify_model`, then `modify_before_fit`. What they return is fitted, checked,
+       and compared with a run that is to be continued. The folder may not be there yet.
+    2. `save_attributes`, then ``Visualizer.visualize_before_fit``.
+    3. `perform_quick_update`, then ``Visualizer.visualize`` with ``during_analysis``:
+       at the best point so far, whenever there is a better one, every few seconds.
+    4. `make_result`; `perform_quick_update`, if the last was of a lesser point;
+       ``Visualizer.visualize`` without ``during_analysis``; `save_results`;
+       `save_results_combined`; `modify_after_fit`.
+
+    An error in the first two ends the fit before it begins. An error in any other is
+    told, in the log, the run's ``status`` and the result's ``warnings``: it takes no
+    draw away, and the run goes on. A run that fails calls no more hooks, a stopped one
+    does; one that is only read again calls `modify_model`, `modify_before_fit` and
+    `make_result`. Of several processes, the first alone saves and draws.
 
     Examples
     --------
