@@ -31,7 +31,7 @@ from ampynb.inference.hooks import RunHooks, modified
 from ampynb.inference.loop import Command, Plan, sampling
 from ampynb.inference.renderers import check_progress, in_notebook, renderers_for
 from ampynb.inference.request import Request
-from ampynb.inference.resuming import Beginning, begin
+from ampynb.inference.resuming import Beginning, begin, read_again
 from ampynb.inference.run import Run
 from ampynb.inference.starting import start_from
 from ampynb.inference.stopping import StoppingRule
@@ -154,7 +154,8 @@ class InferenceEngine:
             steps between two updates of the analysis; some seconds by default.
         resume : bool or "auto"
             Continue the run at ``path``, or this engine's last one, to the same chain
-            as if it had never been broken. ``"auto"`` begins where there is none.
+            as if it had never been broken. ``"auto"`` begins where there is none. The
+            same fit, finished, is read again whatever is given here.
         start : instance, vector, array, Start or Result, optional
             Where the walkers begin: around a point, at (nwalkers, ndim) positions
             [model units], or at draws of a former fit. Prior draws by default.
@@ -245,7 +246,8 @@ class InferenceEngine:
             resources = opened.pop_all()
         history = beginning.history
         loop = sampling(plan, history, beginning.seconds, clock)
-
+        if beginning.ended is not None:
+            loop = read_again(loop, beginning.ended)
         parts = {
             "algorithm": algorithm,
             "history": history,
@@ -253,7 +255,11 @@ class InferenceEngine:
             "devices": plan.devices,
         }
         hooks = RunHooks(
-            posterior, beginning.folder, parts, request.iterations_per_quick_update
+            posterior,
+            beginning.folder,
+            parts,
+            request.iterations_per_quick_update,
+            is_new=beginning.ended is None,
         )
         run = Run(
             posterior,
