@@ -47,7 +47,7 @@ class Updates:
         every: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ):
-        self._pictures: dict[tuple[str, str], bytes] = {}
+        self._pictures: dict[str, bytes] = {}
         self.parts = list(parts_of(posterior.analysis, folder))
         self._posterior, self._history, self._tell = posterior, history, tell
         self._every, self._clock = every, clock
@@ -63,14 +63,11 @@ class Updates:
 
     @property
     def picture(self) -> bytes | None:
-        """The last quick update as PNG, or else the last picture of the fit."""
-        places = (
-            (image, part.name)
-            for image in ("quick_update", "fit")
-            for part in self.parts
-        )
-        known = (self._pictures[place] for place in places if place in self._pictures)
-        return next(known, None)
+        """The last quick update as PNG, or else the last picture of the fit.
+
+        Of joined analyses, what is drawn of all together.
+        """
+        return self._pictures.get("quick_update", self._pictures.get("fit"))
 
     def begin(self) -> None:
         """Draw what can be before the first draw, and compile what comes later."""
@@ -173,5 +170,5 @@ class Updates:
             self._switched_off.add(hook)
             self._tell(hook, error)
             return
-        if png is not None:
-            self._pictures[image, part.name] = png
+        if png is not None and part is self.parts[0]:
+            self._pictures[image] = png

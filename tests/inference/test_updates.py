@@ -311,3 +311,12 @@ def test_joined_fits_are_drawn_together_and_each_in_its_folder(tmp_path: Path):
         alone = (tmp_path / "run" / name / "images" / "fit.png").read_bytes()
         assert width_of(alone) == pytest.approx(7, abs=0.5)
     assert run.picture == both
+
+
+def test_a_picture_of_one_joined_analysis_is_not_that_of_the_run():
+    kind = type("Own", (Line,), {"Visualizer": anb.Visualizer})
+    analysis = anb.JointAnalysis(radio=kind(X, Y, YERR), xray=kind(X, 2 * Y, YERR))
+    engine = anb.InferenceEngine(analysis, LINE.model, seed=5)
+    run = engine.start(sampler=SCRIPT, progress="none")
+    assert not run.wait(30).warnings
+    assert run.picture is None, "the monitor draws both"
