@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ampynb.analysis.latent import Latent, LatentError
     from ampynb.analysis.panel import Panel
     from ampynb.analysis.posterior import Posterior
+    from ampynb.analysis.register_fit import register_fit
     from ampynb.inference.calibration import calibrate
     from ampynb.inference.engine import InferenceEngine
     from ampynb.inference.open_run import open_run
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from ampynb.model.model import Model
     from ampynb.model.parameter import Collection, Parameter
     from ampynb.plots.corner import corner
+    from ampynb.plots.visualizer import Visualizer
     from ampynb.results.result import Result
     from ampynb.widgets.explore import explore
 
@@ -67,6 +69,7 @@ _HOMES = {
     "Stretch": "algorithms.moves",
     "StudentTFit": "analysis.fit",
     "Tempered": "algorithms.tempered",
+    "Visualizer": "plots.visualizer",
     "Walk": "algorithms.moves",
     "autocorr": "inference.stopping",
     "calibrate": "inference.calibration",
@@ -75,6 +78,7 @@ _HOMES = {
     "explore": "widgets.explore",
     "open_run": "inference.open_run",
     "race": "inference.race",
+    "register_fit": "analysis.register_fit",
     "rhat": "inference.stopping",
     "seconds": "inference.stopping",
 }
@@ -107,6 +111,7 @@ __all__ = [
     "Stretch",
     "StudentTFit",
     "Tempered",
+    "Visualizer",
     "Walk",
     "autocorr",
     "calibrate",
@@ -117,6 +122,7 @@ __all__ = [
     "forward_models",
     "open_run",
     "race",
+    "register_fit",
     "rhat",
     "seconds",
 ]

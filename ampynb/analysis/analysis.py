@@ -7,10 +7,11 @@ from html import escape
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
+from ampynb.analysis.hooks import Hooks
 from ampynb.analysis.panel import Panel
+from ampynb.analysis.visualization import compiled_fit, compiled_fits
 from ampynb.model.arrays import Bundle, is_array, split_object
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Analysis"]
 
 
-class Analysis:
+class Analysis(Hooks):
     """Data and a likelihood for one point of parameter space.
 
     Subclass it, keep the data as attributes, and write `fit_from`, which returns the
@@ -43,6 +44,28 @@ class Analysis:
         dictionary it gives their units and labels too.
     Result : type, optional
         A subclass of `ampynb.Result` that runs of this analysis return.
+    Visualizer : type, optional
+        `ampynb.Visualizer`, which draws the fit, or a subclass of it.
+
+    Notes
+    -----
+    A fit calls what you may write besides, its hooks, in one order, whatever the
+    algorithm:
+
+    1. `modify_model`, then `modify_before_fit`. What they return is fitted, checked,
+       and compared with a run that is to be continued. The folder may not be there yet.
+    2. `save_attributes`, then ``Visualizer.visualize_before_fit``.
+    3. `perform_quick_update`, then ``Visualizer.visualize`` with ``during_analysis``:
+       at the best point so far, whenever there is a better one, every few seconds.
+    4. `make_result`; `perform_quick_update`, if the last was of a lesser point;
+       ``Visualizer.visualize`` without ``during_analysis``; `save_results`;
+       `save_results_combined`; `modify_after_fit`.
+
+    An error in the first two ends the fit before it begins. An error in any other is
+    told, in the log, the run's ``status`` and the result's ``warnings``: it takes no
+    draw away, and the run goes on. A run that fails calls no more hooks, a stopped one
+    does; one that is only read again calls `modify_model`, `modify_before_fit` and
+    `make_result`. Of several processes, the first alone saves and draws.
 
     Examples
     --------
@@ -208,8 +231,7 @@ class Analysis:
         self.check_initialised()
         if not self.use_jax_for_visualization:
             return self.fit_from(instance)
-        bundles = _bundle_analysis(self), Bundle(_as_arrays(instance), numbers=True)
-        return jax.device_get(_fit(*bundles)).value()
+        return compiled_fit(_bundle_analysis(self), instance)
 
     def fits_for_visualization(self, instances: Any) -> Any:
         """Return the fits of a batch of instances, as one fit with a leading axis.
@@ -231,8 +253,7 @@ class Analysis:
                 for point in points
             ]
             return jax.tree_util.tree_map(lambda *each: np.stack(each), *fits).value()
-        bundles = _bundle_analysis(self), Bundle(_as_arrays(instances), numbers=True)
-        return jax.device_get(_fits(*bundles)).value()
+        return compiled_fits(_bundle_analysis(self), instances)
 
     def __repr__(self) -> str:
         data = (
@@ -247,18 +268,6 @@ class Analysis:
         return f"<code>{escape(repr(self))}</code>"
 
 
-def _as_arrays(instance: Any) -> Any:
-    """Return the instance with every number as a strongly typed array."""
-    return jax.tree_util.tree_map(
-        lambda leaf: (
-            np.asarray(leaf, dtype=jnp.result_type(float))
-            if not isinstance(leaf, jax.Array)
-            else leaf.astype(jnp.result_type(float))
-        ),
-        instance,
-    )
-
-
 def _are_equal(leaf: Any, observed: Any) -> bool:
     observed = np.asarray(observed)
     # In the precision of a fit that has been through JAX.
@@ -271,13 +280,3 @@ def _bundle_analysis(analysis: Analysis) -> Bundle:
     leaves: list = []
     skeleton = split_object(analysis, leaves, lambda _: False, (id(analysis),))
     return Bundle.tree_unflatten(skeleton, leaves)
-
-
-@jax.jit
-def _fit(analysis: Bundle, instance: Bundle) -> Bundle:
-    return Bundle(analysis.value().fit_from(instance.value()))
-
-
-@jax.jit
-def _fits(analysis: Bundle, instances: Bundle) -> Bundle:
-    return jax.vmap(_fit, in_axes=(None, 0))(analysis, instances)

@@ -7,12 +7,16 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import jax
 
 from ampynb.analysis.analysis import Analysis
 from ampynb.model.instance import Instance
+
+if TYPE_CHECKING:
+    from ampynb.model.model import Model
 
 __all__ = ["JointAnalysis", "JointFit", "analyses_in", "fits_in"]
 
@@ -219,6 +223,18 @@ class JointAnalysis(Analysis):
                 f"shared ones; got both for {', '.join(sorted(twice))}; rename one"
             )
         return Instance(**shared, **vars(own))
+
+    def modify_before_fit(self, paths: Path | None, model: Model) -> Any:
+        """Return a joint analysis of what each one's own hook returns."""
+        other = copy.copy(self)
+        other.analyses = {
+            name: member.modify_before_fit(paths and paths / name, model)
+            for name, member in self.analyses.items()
+        }
+        same = all(
+            other.analyses[name] is self.analyses[name] for name in other.analyses
+        )
+        return self if same else other
 
     def panel(self) -> dict[str, Any]:
         """Return how the fit of each analysis is drawn."""

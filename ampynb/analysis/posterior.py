@@ -40,6 +40,29 @@ class Posterior:
         self.analysis = analysis
         self.model = Model.of(model)
 
+    @classmethod
+    def of(cls, analysis: Any, model: Model | Collection | None) -> Posterior:
+        """Return the posterior of an analysis and a model, or one that has both.
+
+        Raises
+        ------
+        TypeError
+            Where the model is missing, or one is there already.
+        """
+        if isinstance(analysis, Posterior):
+            if model is not None:
+                raise TypeError(
+                    "expected no model beside an analysis that has one, from "
+                    "with_model(...); got another; leave it out"
+                )
+            return analysis
+        if model is None:
+            raise TypeError(
+                "expected a model beside the analysis; got none; give both, or "
+                "analysis.with_model(model)"
+            )
+        return cls(analysis, model)
+
     def log_prior(self, vector: Any) -> Any:
         """Return the log prior density; -inf outside the support."""
         return self.model.log_prior(vector)

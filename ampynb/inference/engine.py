@@ -27,16 +27,17 @@ from ampynb.inference.callbacks import (
     log_posterior_model,
     log_prior_model,
 )
+from ampynb.inference.hooks import RunHooks, modified
 from ampynb.inference.loop import Command, Plan, sampling
 from ampynb.inference.renderers import check_progress, in_notebook, renderers_for
 from ampynb.inference.request import Request
-from ampynb.inference.resuming import Beginning, begin
+from ampynb.inference.resuming import Beginning, begin, read_again
 from ampynb.inference.run import Run
 from ampynb.inference.starting import start_from
 from ampynb.inference.stopping import StoppingRule
 from ampynb.model.model import Model
 from ampynb.model.parameter import Collection
-from ampynb.results.result import Result, result_class
+from ampynb.results.result import Result
 
 __all__ = [
     "InferenceEngine",
@@ -52,9 +53,9 @@ class InferenceEngine:
 
     Parameters
     ----------
-    analysis : Analysis
-        The data and the likelihood.
-    model : Model or Collection
+    analysis : Analysis or Posterior
+        The data and the likelihood; or both, from `Analysis.with_model`.
+    model : Model or Collection, optional
         The parameters and their priors.
     seed : int
         The same seed gives the same draws.
@@ -75,14 +76,19 @@ class InferenceEngine:
         result = run.wait()
     """
 
-    def __init__(self, analysis: Analysis, model: Model | Collection, seed: int = 0):
+    def __init__(
+        self,
+        analysis: Analysis | Posterior,
+        model: Model | Collection | None = None,
+        seed: int = 0,
+    ):
         is_count = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
         if not is_count or seed < 0:
             raise ValueError(
                 f"expected seed as a whole number, 0 or more; got {seed!r}; give for "
                 "instance seed=1"
             )
-        self.posterior = Posterior(analysis, model)
+        self.posterior = Posterior.of(analysis, model)
         self.seed = int(seed)
         self.sampler: Algorithm | None = None
         self._last_run: tuple[Beginning, Run] | None = None
@@ -130,8 +136,7 @@ class InferenceEngine:
         nwalkers : int, optional
             Walkers, chains or live points; the algorithm's own number by default.
         iterations : int, optional
-            Steps that are kept as draws, counted from the beginning of the run also
-            where it is resumed.
+            Steps kept as draws, counted from the beginning also where it is resumed.
         burn : int, optional
             Burn-in or warm-up steps before them, kept apart.
         sampler : str or Algorithm
@@ -139,16 +144,18 @@ class InferenceEngine:
             configured one: ``NUTS(dense_mass=True)``.
         workers : int or pool with ``map``, optional
             Where NumPy likelihoods are computed: so many processes, threads, ranks or
-            tasks, or a pool of your own, which stays open.
+            tasks, or a pool that stays open.
         ntemps : int, optional
             Temperatures of ``"tempered"``.
         sampler_kw : dict, optional
             Further options of the algorithm.
         run_kw : dict, optional
-            ``thin_by``: one in so many steps is kept; all are made.
+            ``thin_by``: one in so many steps is kept. ``iterations_per_quick_update``:
+            steps between two updates of the analysis; some seconds by default.
         resume : bool or "auto"
             Continue the run at ``path``, or this engine's last one, to the same chain
-            as if it had never been broken. ``"auto"`` begins where there is none.
+            as if it had never been broken. ``"auto"`` begins where there is none. The
+            same fit, finished, is read again whatever is given here.
         start : instance, vector, array, Start or Result, optional
             Where the walkers begin: around a point, at (nwalkers, ndim) positions
             [model units], or at draws of a former fit. Prior draws by default.
@@ -157,8 +164,7 @@ class InferenceEngine:
         until : StoppingRule, optional
             Ends the run early: ``ess(400) | seconds(600)``.
         executor : str
-            What ``workers`` are: ``"process"``, ``"thread"``, ``"mpi"`` or ``"dask"``;
-            see `get_pool_context`.
+            What ``workers`` are: ``"process"``, ``"thread"``, ``"mpi"``, ``"dask"``.
         devices : int, optional
             JAX devices that share chains or walkers; all by default, but an ensemble
             stays on one processor.
@@ -215,13 +221,13 @@ class InferenceEngine:
 
     def prepare(self, request: Request, progress: Any = "none") -> Run:
         """Check all that can be checked before sampling; return a run to be driven."""
-        posterior, seed = self.posterior, self.seed
         check_progress(progress)
+        posterior, seed = modified(self.posterior, request.folder), self.seed
         algorithm = request.algorithm(posterior)
         check_likelihood(posterior)
         check_latents(posterior)
         algorithm.check(posterior)
-        begin_at = start_from(request.start, self.model, algorithm.nwalkers, seed)
+        begin_at = start_from(request.start, posterior.model, algorithm.nwalkers, seed)
         mesh = mesh_for(request.devices, posterior, algorithm)
         with ExitStack() as opened:
             pool = opened.enter_context(open_pool(*request.pool(algorithm), posterior))
@@ -240,29 +246,30 @@ class InferenceEngine:
             resources = opened.pop_all()
         history = beginning.history
         loop = sampling(plan, history, beginning.seconds, clock)
-
-        kind = result_class(posterior.analysis)
-
-        def make_result(seconds: float, reason: str, message: str) -> Result:
-            return kind(
-                posterior,
-                algorithm,
-                history,
-                seed=seed,
-                seconds=seconds,
-                reason=reason,
-                message=message,
-                devices=plan.devices,
-            )
-
+        if beginning.ended is not None:
+            loop = read_again(loop, beginning.ended)
+        parts = {
+            "algorithm": algorithm,
+            "history": history,
+            "seed": seed,
+            "devices": plan.devices,
+        }
+        hooks = RunHooks(
+            posterior,
+            beginning.folder,
+            parts,
+            request.iterations_per_quick_update,
+            is_new=beginning.ended is None,
+        )
         run = Run(
             posterior,
             algorithm,
             ending(led_by_first(loop, Command.STOP), resources),
             history,
-            make_result,
+            hooks.make_result,
             beginning.recorder,
             request.until,
+            hooks=hooks,
         )
         self.sampler, self._last_run = algorithm, (beginning, run)
         return run

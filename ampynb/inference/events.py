@@ -10,6 +10,7 @@ __all__ = [
     "Event",
     "Failed",
     "Finished",
+    "HookFailed",
     "PhaseChanged",
     "Saved",
     "Started",
@@ -98,6 +99,26 @@ class Saved(Event):
 
     path: str
     step: int
+
+
+@dataclass(frozen=True)
+class HookFailed(Event):
+    """A hook of the analysis has raised; the run goes on without it.
+
+    Attributes
+    ----------
+    hook : str
+        Its name, such as ``save_results``.
+    error, message : str
+        What it raised.
+    """
+
+    hook: str
+    error: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.hook} failed: {self.error}: {self.message}"
 
 
 @dataclass(frozen=True)

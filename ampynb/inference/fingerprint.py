@@ -23,7 +23,7 @@ from ampynb.model.function import Function
 from ampynb.model.model import Model
 from ampynb.model.parameter import describe_prior, numbers_in
 
-__all__ = ["differences", "fingerprint"]
+__all__ = ["asked_for", "differences", "fingerprint"]
 
 LONGEST = 120  # words of one value
 ADDRESS = re.compile(r" at 0x\w+")  # of an object without words of its own
@@ -55,6 +55,20 @@ def fingerprint(plan: Plan) -> Fingerprint:
             "thin_by": str(plan.thin_by),
             "precision": str(jnp.result_type(float)),
         },
+    }
+
+
+def asked_for(plan: Plan) -> Fingerprint:
+    """Return what else must be the same for a finished run to be read again.
+
+    It may differ in a run that is continued: more steps, or another rule.
+    """
+    return {
+        "run": {
+            "iterations": str(plan.algorithm.iterations),
+            "until": str(plan.until),
+            "start": "prior draws" if plan.start is None else _described(plan.start),
+        }
     }
 
 

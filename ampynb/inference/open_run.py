@@ -9,11 +9,12 @@ from ampynb.algorithms.registry import described_algorithm
 from ampynb.analysis.analysis import Analysis
 from ampynb.analysis.posterior import Posterior
 from ampynb.inference.folder_lock import is_locked
+from ampynb.inference.hooks import made_result
 from ampynb.inference.store import Folder
 from ampynb.model.model import Model
 from ampynb.model.parameter import Collection
 from ampynb.results.history import History
-from ampynb.results.result import Result, result_class
+from ampynb.results.result import Result
 from ampynb.results.stored_table import StoredTable
 
 __all__ = ["open_run"]
@@ -68,15 +69,21 @@ def open_run(
     reason = status["reason"]
     if reason == "running" and has_writer is False:
         reason = "killed"
-    kind = Result if analysis is None else result_class(analysis)
-    return kind(
-        posterior,
-        described_algorithm(about["algorithm"]),
-        history,
-        seed=about["seed"],
-        seconds=status["seconds"],
-        reason=reason,
-        message=status.get("message", ""),
-        table=table,
-        live=None if position is None else Draws(position, live or {}, "sampling"),
+    warnings: list[str] = []
+    parts = {
+        "posterior": posterior,
+        "algorithm": described_algorithm(about["algorithm"]),
+        "history": history,
+        "seed": about["seed"],
+        "seconds": status["seconds"],
+        "reason": reason,
+        "message": status.get("message", ""),
+        "table": table,
+        "live": None if position is None else Draws(position, live or {}, "sampling"),
+        "warnings": warnings,
+    }
+    if analysis is None:
+        return Result(**parts)
+    return made_result(
+        analysis, parts, lambda hook, error: warnings.append(f"{hook} failed: {error}")
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from tqdm import tqdm
 
+from ampynb.analysis.visualization import compile_ahead
 from ampynb.distributed.hosts import is_first
 from ampynb.inference.events import (
     Advanced,
@@ -182,6 +183,7 @@ def renderers_for(progress: str | bool | Renderer, run: Run) -> list[Renderer]:
     if progress == "auto":
         progress = "widget" if in_notebook() else "terminal"
     if progress == "widget":
+        compile_ahead(run.posterior)
         monitor = monitor_of(run)
         monitor.display()
         return [monitor, *logged]

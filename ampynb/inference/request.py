@@ -19,8 +19,14 @@ from ampynb.inference.stopping import StoppingRule, check_rule
 __all__ = ["Request"]
 
 MOST_ITERATIONS = 100_000  # of a run that a rule ends, unless the user says otherwise
-RUN_OPTIONS = ("thin_by",)
-USUAL = {"nwalkers": 32, "burn": 1000, "iterations": 1000, "thin_by": 10}
+RUN_OPTIONS = ("thin_by", "iterations_per_quick_update")
+USUAL = {
+    "nwalkers": 32,
+    "burn": 1000,
+    "iterations": 1000,
+    "thin_by": 10,
+    "iterations_per_quick_update": 500,
+}
 
 
 @dataclass(frozen=True)
@@ -61,12 +67,18 @@ class Request:
             )
         if self.path is not None:
             _check_path(self.path)
-        _count("thin_by", (self.run_kw or {}).get("thin_by", 1), 1)
+        for name, count in (self.run_kw or {}).items():
+            _count(name, count, 1)
 
     @property
     def thin_by(self) -> int:
         """One in so many sampling steps is kept."""
         return int((self.run_kw or {}).get("thin_by", 1))
+
+    @property
+    def iterations_per_quick_update(self) -> int | None:
+        """Steps from one update of the analysis to the next."""
+        return (self.run_kw or {}).get("iterations_per_quick_update")
 
     @property
     def folder(self) -> Path | None:

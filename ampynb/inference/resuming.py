@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,13 @@ from ampynb.algorithms.codec import decode_state
 from ampynb.algorithms.registry import describe_algorithm
 from ampynb.algorithms.start import log_likelihoods
 from ampynb.distributed.hosts import check_same, is_first, together
-from ampynb.inference.fingerprint import Fingerprint, differences, fingerprint
+from ampynb.inference.events import Event, Finished
+from ampynb.inference.fingerprint import (
+    Fingerprint,
+    asked_for,
+    differences,
+    fingerprint,
+)
 from ampynb.inference.folder_lock import FolderLock
 from ampynb.inference.loop import Plan
 from ampynb.inference.manifest import MANIFEST, Manifest
@@ -25,7 +32,7 @@ from ampynb.inference.store_error import StoreError, explained
 from ampynb.results.history import History
 from ampynb.results.stored_table import describe_table
 
-__all__ = ["Beginning", "begin"]
+__all__ = ["Beginning", "begin", "read_again"]
 
 
 @dataclass
@@ -44,6 +51,10 @@ class Beginning:
         Computing time that those took [s].
     recorder : Recorder, optional
         In the process that writes to the folder.
+    asked : dict
+        What else makes the run what it is: how long, and from where.
+    ended : dict, optional
+        How the same run has ended, where it is only read again.
     """
 
     fingerprint: Fingerprint
@@ -51,6 +62,8 @@ class Beginning:
     history: History = field(default_factory=History)
     seconds: float = 0.0
     recorder: Recorder | None = None
+    asked: Fingerprint = field(default_factory=dict)
+    ended: Mapping[str, Any] | None = None
 
     def abandon(self) -> None:
         """Let others write to the folder: no run will."""
@@ -72,11 +85,13 @@ def begin(plan: Plan, request: Request, last: Beginning | None) -> Beginning:
     Raises
     ------
     StoreError
-        Where the folder cannot be used.
+        Where the folder cannot be used, or has another run.
     ValueError
         Where model, data or algorithm are not those of the run to be continued.
     """
-    beginning = Beginning(fingerprint(plan), folder=request.folder)
+    beginning = Beginning(
+        fingerprint(plan), folder=request.folder, asked=asked_for(plan)
+    )
     start = None if plan.start is None else plan.start.position.tolist()
     further = {"start": start, "length": request.length}
     check_same({**beginning.fingerprint, **further})
@@ -96,8 +111,8 @@ def begin(plan: Plan, request: Request, last: Beginning | None) -> Beginning:
             if is_first():
                 _begin_in(beginning.folder, beginning, plan, request.resume)
         with together():
-            if not is_first() and request.resume:
-                _read_only(beginning.folder, beginning, plan)
+            if not is_first():
+                _read_only(beginning.folder, beginning, plan, request.resume)
     except BaseException:
         beginning.abandon()
         raise
@@ -125,25 +140,63 @@ def _begin_in(path: Path, beginning: Beginning, plan: Plan, resume: bool | str) 
         if not ((path / MANIFEST).exists() and Manifest.read(path).has_state):
             folder = Folder(path, _about(plan, beginning))
             folder.begin()
-        elif resume:
-            folder = Folder.open(path)
-            _continue(folder, beginning, plan)
-            folder.about = _about(plan, beginning)
         else:
-            raise StoreError(
-                f"expected a path at which no run is yet; got {path}, which has one; "
-                "pass resume=True to continue it, or another path, or remove it"
-            )
+            folder = Folder.open(path)
+            _take_up(folder, beginning, plan, resume)
+            folder.about = _about(plan, beginning)
     except BaseException:
         lock.release()
         raise
+    if beginning.ended is not None:
+        lock.release()
+        return
     beginning.recorder = Recorder(folder, lock, plan.algorithm, beginning.history)
 
 
-def _read_only(path: Path, beginning: Beginning, plan: Plan) -> None:
-    """Continue the run of a folder in a process that does not write to it."""
+def _read_only(
+    path: Path, beginning: Beginning, plan: Plan, resume: bool | str
+) -> None:
+    """Take up the run of a folder in a process that does not write to it."""
     if Manifest.read(path).has_state:
-        _continue(Folder.open(path), beginning, plan)
+        _take_up(Folder.open(path), beginning, plan, resume)
+
+
+def _take_up(
+    folder: Folder, beginning: Beginning, plan: Plan, resume: bool | str
+) -> None:
+    """Read the same run again if it is finished, and else continue it or refuse."""
+    about, status = folder.about, folder.status
+    changes = differences(about["fingerprint"], beginning.fingerprint)
+    asked = differences(about.get("asked", {}), beginning.asked)
+    is_finished = status["reason"] == "completed"
+    if not resume and (changes or asked or not is_finished):
+        raise StoreError(_why_not(folder, changes, asked))
+    _continue(folder, beginning, plan)
+    if is_finished and not asked:
+        beginning.ended = status
+
+
+def _why_not(folder: Folder, changes: list[str], asked: list[str]) -> str:
+    """Return why a run of a folder is neither read again nor continued."""
+    expected = f"expected a path at which no run is yet; got {folder.path}, which has "
+    if changes:
+        told = "; ".join([*changes, *asked])
+        return f"{expected}another one: {told}; pass another path, or remove it"
+    remedy = "pass resume=True to continue it, or another path, or remove it"
+    if asked:
+        return f"{expected}one that was asked otherwise: {'; '.join(asked)}; {remedy}"
+    status = folder.status
+    how = "has not ended" if status["reason"] == "running" else status["reason"]
+    return f"{expected}one that {how} after {status['step']} steps; {remedy}"
+
+
+def read_again(
+    loop: Generator[Event, Any, None], ended: Mapping[str, Any]
+) -> Generator[Event, Any, None]:
+    """Yield the first event of a loop, which begins nothing, and how it has ended."""
+    yield next(loop)
+    loop.close()
+    yield Finished(ended["reason"], ended["step"], ended["seconds"], ended["message"])
 
 
 def _about(plan: Plan, beginning: Beginning) -> dict[str, Any]:
@@ -155,6 +208,7 @@ def _about(plan: Plan, beginning: Beginning) -> dict[str, Any]:
         "algorithm": describe_algorithm(plan.algorithm),
         "table": describe_table(plan.posterior.model),
         "fingerprint": beginning.fingerprint,
+        "asked": beginning.asked,
     }
 
 

@@ -16,6 +16,7 @@ from ampynb.algorithms.algorithm import Algorithm
 from ampynb.analysis.posterior import Posterior
 from ampynb.distributed.hosts import is_alone
 from ampynb.inference.events import Advanced, Event, Failed, Finished
+from ampynb.inference.hooks import RunHooks
 from ampynb.inference.loop import Command, StopWhen
 from ampynb.inference.recorder import Recorder
 from ampynb.inference.run_status import RunStatus
@@ -78,11 +79,12 @@ class Run:
         recorder: Recorder | None = None,
         until: StoppingRule | None = None,
         takes_rules: bool = True,
+        hooks: RunHooks | None = None,
     ):
         self.posterior, self.algorithm, self.history = posterior, algorithm, history
         self._loop, self._make_result, self._recorder = loop, make_result, recorder
         self.until = self._until_sent = until
-        self.takes_rules = takes_rules
+        self.takes_rules, self._hooks = takes_rules, hooks
         self._renderers: list[Renderer] = []
         self._status = RunStatus()
         self._pace: list[tuple[float, int]] = []
@@ -177,6 +179,8 @@ class Run:
         saved = None if self._recorder is None else self._recorder.observe(event)
         if saved is not None:
             self._show(saved)
+        for failed in () if self._hooks is None else self._hooks.observe(event):
+            self._show(failed)
         if is_last:
             self._show(event)
 
@@ -371,6 +375,11 @@ class Run:
         if self._result is None:
             self._result = self.inspect()
         return self._result
+
+    @property
+    def picture(self) -> bytes | None:
+        """What the analysis drew of the best point so far, as PNG, if it draws any."""
+        return None if self._hooks is None else self._hooks.updates.picture
 
     # Views
 

@@ -9,6 +9,7 @@ from ampynb.inference.events import (
     Event,
     Failed,
     Finished,
+    HookFailed,
     PhaseChanged,
     Started,
 )
@@ -43,6 +44,8 @@ class RunStatus:
         The algorithm's own numbers.
     message : str
         What went wrong, if anything did, or which rule ended the run.
+    warnings : tuple of str
+        Which hooks of the analysis failed, and how; the draws are not touched by it.
     """
 
     state: str = COMPILING
@@ -54,6 +57,7 @@ class RunStatus:
     rate: float = 0.0
     metrics: dict[str, float] = field(default_factory=dict)
     message: str = ""
+    warnings: tuple[str, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -107,4 +111,6 @@ class RunStatus:
         if isinstance(event, Failed):
             message = f"{event.error}: {event.message}"
             return replace(self, state="failed", message=message)
+        if isinstance(event, HookFailed):
+            return replace(self, warnings=(*self.warnings, str(event)))
         return self

@@ -19,6 +19,7 @@ import numpy as np
 __all__ = [
     "Bundle",
     "attributes_of",
+    "constants_in",
     "is_array",
     "is_ordinary_object",
     "join",
@@ -163,14 +164,28 @@ def split_object(
     leaves: list,
     numbers: Callable[[str], bool],
     above: tuple[int, ...] = (),
+    constants: Collection[str] = (),
 ) -> _Object:
-    """Split the attributes of one object; ``numbers(name)`` as in `split`."""
+    """Split the attributes of one object; ``numbers(name)`` as in `split`.
+
+    Those named in ``constants`` are left whole.
+    """
     attributes = attributes_of(value)
     children = (
-        _split(attribute, leaves, numbers(name), above)
+        _Static(attribute)
+        if name in constants
+        else _split(attribute, leaves, numbers(name), above)
         for name, attribute in attributes.items()
     )
     return _Object(type(value), tuple(attributes), tuple(children))
+
+
+def constants_in(skeleton: Any) -> Iterator[Any]:
+    """Yield what `split` has left whole, from no class that JAX knows."""
+    if isinstance(skeleton, _Static):
+        yield skeleton.value
+    for child in getattr(skeleton, "children", ()):
+        yield from constants_in(child)
 
 
 def join(skeleton: Any, leaves: Collection) -> Any:

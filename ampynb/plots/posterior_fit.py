@@ -10,7 +10,7 @@ from ampynb.plots.figure import NotebookFigure
 from ampynb.plots.image import ImagePanels, is_image
 from ampynb.plots.panels import columns_of, panels_for
 
-__all__ = ["posterior_fit"]
+__all__ = ["fit_figure", "posterior_fit"]
 
 IMAGE_SIZE = (12, 4)
 
@@ -29,16 +29,20 @@ def posterior_fit(result: Any, n: int, mass: float) -> NotebookFigure:
         Share of their models that the band holds.
     """
     analysis = result.analysis
-    fit = analysis.fit_for_visualization(result.median())
-    columns, rows = columns_of(fit)
-    size = (8, 5.5) if columns == 1 else (5.5 * columns, 4.5 * rows)
-    if is_image(fit):
-        size = IMAGE_SIZE
-    figure = NotebookFigure(figsize=size)
-    panels = panels_for(figure, analysis.panel(), fit)
+    figure, panels = fit_figure(
+        analysis, analysis.fit_for_visualization(result.median())
+    )
     if isinstance(panels, ImagePanels):
         return figure
     instances = jax.vmap(result.model.instance_from_vector)(result.sample(n))
     panels.add_band(analysis.fits_for_visualization(instances), mass)
     panels.add_best(analysis.fit_for_visualization(result.instance))
     return figure
+
+
+def fit_figure(analysis: Any, fit: Any) -> tuple[NotebookFigure, Any]:
+    """Draw a fit of an analysis alone; return the figure and its panels."""
+    columns, rows = columns_of(fit)
+    size = (8, 5.5) if columns == 1 else (5.5 * columns, 4.5 * rows)
+    figure = NotebookFigure(figsize=IMAGE_SIZE if is_image(fit) else size)
+    return figure, panels_for(figure, analysis.panel(), fit)

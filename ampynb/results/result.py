@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +63,8 @@ class Result:
         What a stopping rule says of the run, or the error that ended it.
     devices : int
         How many of JAX's devices shared the work.
+    warnings : sequence of str
+        Which hooks of the analysis failed, and how; the draws are not touched by it.
     history : History
         What was drawn, step by step.
     warmup : array, (n_draws, nwalkers, ndim) [model units]
@@ -83,10 +85,12 @@ class Result:
         table: Model | StoredTable | None = None,
         live: Draws | None = None,
         devices: int = 1,
+        warnings: Sequence[str] = (),
     ):
         self.algorithm, self.history = algorithm, history
         self.seed, self.seconds = seed, seconds
         self.reason, self.message, self.devices = reason, message, devices
+        self.warnings = warnings
         self._posterior = posterior
         self.table: Any = posterior.model if posterior is not None else table
         nothing = np.zeros((0, algorithm.nwalkers, self.table.ndim))

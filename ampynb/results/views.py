@@ -47,4 +47,4 @@ def _remarks(result: Result) -> list[str]:
         f"log evidence {estimate} by {method.replace('_', ' ')}"
         for method, estimate in result.outcome.log_evidence.items()
     ]
-    return [*evidence, *filter(None, [result.message])]
+    return [*evidence, *filter(None, [result.message]), *result.warnings]

@@ -193,7 +193,8 @@ class RunMonitor:
             found["ess_per_second"] = found["ess"] / seconds
         self.found = found
         self._update_details()
-        png = self._picture.png(whole=self.run.status.ended)
+        whole = self.run.status.ended
+        png = self.run.picture or self._picture.png(whole=whole)
         if png is not None:
             self.picture.value = png
             self.picture.layout.display = None
@@ -227,7 +228,8 @@ class RunMonitor:
 
     def _alert_html(self, status: RunStatus) -> str:
         """Return what is wrong, in words, where something is."""
-        told = [self._no_picture, self.controls.trouble * (not status.ended)]
+        trouble = self.controls.trouble * (not status.ended)
+        told = [self._no_picture, trouble, *status.warnings]
         if status.state == "failed":
             kept = "; the draws before it are kept" if status.step else ""
             told.insert(0, f"the run failed: {status.message}{kept}")

@@ -1,14 +1,23 @@
 """`fit_for_visualization`: one evaluation for every picture, never stale."""
 
+import functools
+import pickle
+import statistics
+import threading
+import time
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 import pytest
 
 import ampynb as anb
+from ampynb.algorithms.scripted import Scripted
+from ampynb.analysis.visualization import compile_ahead
+from ampynb.inference.renderers import renderers_for
 from tests.helpers import Line, counted
 
 X, Y = np.linspace(0.0, 2.0, 5), np.array([0.1, 0.6, 0.9, 1.7, 2.2])
@@ -80,6 +89,106 @@ def test_a_fit_comes_back_in_numpy():
     assert type(fit) is anb.GaussianFit
     assert {type(fit.data), type(fit.noise), type(fit.model)} == {np.ndarray}
     assert (fit.mask, fit.curve) == (None, None)
+
+
+def test_two_analyses_of_one_shape_share_a_program_and_no_data():
+    kind = counted(Line)
+    first, second = line(kind), kind(X, 2 * Y, np.full(5, 0.25))
+    for analysis in (first, second, first, second):
+        fit = analysis.fit_for_visualization(INSTANCE)
+        assert np.array_equal(fit.data, analysis.y)
+        assert np.array_equal(fit.noise, analysis.yerr)
+    assert kind.evaluations == 1
+
+
+def test_the_second_call_takes_a_twentieth_of_the_first():
+    class Fresh(Line):  # a class of its own: nothing of it is compiled yet
+        pass
+
+    analysis, times = line(Fresh), []
+    for slope in np.linspace(1.0, 2.0, 12):
+        begun = time.perf_counter()
+        analysis.fit_for_visualization(anb.Instance(slope=slope, intercept=-0.5))
+        times.append(time.perf_counter() - begun)
+    assert times[0] > 20 * statistics.median(times[1:])
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_an_analysis_pickles_before_and_after_it_was_drawn(compiled):
+    analysis = line(use_jax_for_visualization=compiled)
+    fresh = pickle.dumps(analysis)
+    fit = analysis.fit_for_visualization(INSTANCE)
+    used = pickle.dumps(analysis)
+    assert used == fresh, "what is compiled is no part of the analysis"
+    again = pickle.loads(used)
+    assert again.use_jax_for_visualization is compiled
+    np.testing.assert_allclose(again.fit_for_visualization(INSTANCE).model, fit.model)
+
+
+# Ahead of time
+
+
+PRIORS = {"slope": dist.Normal(0.0, 1.0), "intercept": dist.Normal(0.0, 1.0)}
+
+
+def test_what_is_compiled_ahead_is_not_compiled_again():
+    begun = threading.Event()
+
+    class Slow(Line):
+        def fit_from(self, instance):
+            begun.set()
+            time.sleep(0.1)
+            return super().fit_from(instance)
+
+    analysis = line(counted(Slow))
+    thread = compile_ahead(anb.Posterior(analysis, anb.Model(**PRIORS)))
+    assert thread is not None
+    assert begun.wait(20)
+    # While the thread compiles: a picture waits for it and traces nothing itself.
+    fit = analysis.fit_for_visualization(INSTANCE)
+    np.testing.assert_allclose(fit.model, 1.5 * X - 0.5)
+    thread.join()
+    assert analysis.evaluations == 1
+
+
+def test_a_monitored_run_compiles_its_pictures_while_it_begins():
+    analysis = line(counted(Line))
+    model, before = anb.Model(**PRIORS), set(threading.enumerate())
+    engine = anb.InferenceEngine(analysis, model)
+    run = engine.start(4, 10, 10, sampler=Scripted(), progress="none")
+    run.wait(20)
+    in_run = analysis.evaluations
+    renderers_for("widget", run)[0].close()  # type: ignore[attr-defined]
+    for thread in set(threading.enumerate()) - before:
+        if thread.name == "ampynb-pictures":
+            thread.join()
+    assert analysis.evaluations == in_run + 1
+    analysis.fit_for_visualization(INSTANCE)
+    assert analysis.evaluations == in_run + 1
+
+
+def test_what_cannot_be_compiled_or_drawn_is_not_compiled_ahead():
+    model = anb.Model(**PRIORS)
+    analyses = (
+        line(use_jax=False),
+        line(use_jax_for_visualization=False),
+        anb.Analysis(),
+    )
+    for analysis in analyses:
+        assert compile_ahead(anb.Posterior(analysis, model)) is None
+
+
+def test_an_error_is_left_to_the_first_picture(caplog):
+    class Broken(Line):
+        def fit_from(self, instance):
+            raise RuntimeError("a broken fit")
+
+    analysis = line(Broken)
+    thread = compile_ahead(anb.Posterior(analysis, anb.Model(**PRIORS)))
+    assert thread is not None
+    thread.join()
+    with pytest.raises(RuntimeError, match="a broken fit"):
+        analysis.fit_for_visualization(INSTANCE)
 
 
 @dataclass
@@ -337,6 +446,103 @@ def test_a_fit_of_any_class_is_drawn(kind, compiled):
     assert float(fit.log_likelihood) == pytest.approx(-0.5 * np.sum((0.5 * Y) ** 2))
     fits = analysis.fits_for_visualization(anb.Instance(slope=SLOPES))
     np.testing.assert_allclose(fits.model, SLOPES[:, None] * Y)
+
+
+class Instrument:
+    """Something that must not be taken apart, nor copied."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+
+    def __getstate__(self):
+        raise TypeError("cannot be pickled")
+
+
+INSTRUMENT = Instrument()
+
+
+class OpaqueFit:
+    """A fit with a way of its own to be pickled, so that nothing is known of it."""
+
+    def __init__(self, data, model, unit):
+        self.data, self.model, self.unit = data, model, unit
+        self.instrument = INSTRUMENT
+
+    def __getstate__(self):
+        return vars(self)
+
+    @property
+    def log_likelihood(self):
+        return -0.5 * jnp.sum((self.data - self.model) ** 2)
+
+
+def opaque() -> type:
+    """Return a class that was never registered."""
+    return type("OpaqueFit", (OpaqueFit,), {})
+
+
+def test_a_fit_of_which_nothing_is_known_is_told_with_the_remedy():
+    words = (
+        r"expected a fit that .*; got one that has them in a OpaqueFit.*register_fit"
+    )
+    with pytest.raises(TypeError, match=words):
+        OwnFit(opaque()).fit_for_visualization(INSTANCE)
+    with pytest.raises(TypeError, match=words):
+        OwnFit(opaque()).fits_for_visualization(anb.Instance(slope=SLOPES))
+    plain = OwnFit(opaque(), use_jax_for_visualization=False)
+    assert plain.fit_for_visualization(INSTANCE).unit == "mJy"
+
+
+HIDING = {
+    "a function": lambda model: lambda: model,
+    "an object in an object": lambda model: opaque()(Y, [model], "mJy"),
+    "a function's arguments": lambda model: functools.partial(max, model),
+    "a method": lambda model: opaque()(Y, model, "mJy").__getstate__,
+}
+
+
+@pytest.mark.parametrize("hide", HIDING.values(), ids=HIDING)
+def test_arrays_are_found_wherever_they_hide(hide):
+    class Hiding(Line):
+        def fit_from(self, instance):
+            fit = super().fit_from(instance)
+            return PlainFit(fit.data, fit.model, hide(instance.slope * jnp.ones(1)))
+
+    with pytest.raises(TypeError, match=r"expected a fit .*register_fit"):
+        line(Hiding).fit_for_visualization(INSTANCE)
+
+
+def test_a_registered_fit_keeps_its_constants():
+    kind = anb.register_fit(constants=("unit", "instrument"))(opaque())
+    analysis = OwnFit(kind)
+    fit = analysis.fit_for_visualization(INSTANCE)
+    assert type(fit) is kind
+    assert fit.unit == "mJy"
+    assert fit.instrument is INSTRUMENT
+    np.testing.assert_allclose(fit.model, 1.5 * Y)
+    fits = analysis.fits_for_visualization(anb.Instance(slope=SLOPES))
+    np.testing.assert_allclose(fits.model, SLOPES[:, None] * Y)
+    assert fits.instrument is INSTRUMENT
+    assert len(jax.tree_util.tree_leaves(fit)) == 2, "data and model"
+
+
+def test_registering_again_is_allowed_and_otherwise_told():
+    kind = opaque()
+    assert anb.register_fit(kind) is kind
+    assert anb.register_fit(kind) is kind
+    with pytest.raises(ValueError, match=r"got OpaqueFit, which was registered"):
+        anb.register_fit(constants=("unit",))(kind)
+    with pytest.raises(TypeError, match=r"got the text 'unit'; write constants="):
+        anb.register_fit(constants="unit")
+    with pytest.raises(TypeError, match=r"expected a class; got 'a'"):
+        anb.register_fit("a")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["data", "model"])
+def test_a_constant_that_is_none_is_told(name):
+    kind = anb.register_fit(constants=(name,))(opaque())
+    with pytest.raises(TypeError, match=rf"expected '{name}', a constant of OpaqueFit"):
+        OwnFit(kind).fit_for_visualization(INSTANCE)
 
 
 class Forgetful(anb.Analysis):

@@ -64,7 +64,8 @@ def test_all_arguments_by_position():
 )
 def test_run_kw_that_do_not_exist_are_named(run_kw: dict):
     with pytest.raises(
-        ValueError, match=r"expected run_kw of thin_by; got .*; options of the sampler"
+        ValueError,
+        match=r"expected run_kw of thin_by, .*; got .*; options of the sampler",
     ):
         run(engine_of(), SCRIPT, run_kw=run_kw)
 

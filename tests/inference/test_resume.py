@@ -139,13 +139,13 @@ def test_auto_begins_where_no_run_is_and_continues_where_there_is(tmp_path: Path
     assert (len(first.draws), len(second.draws)) == (10, 60)
 
 
-def test_without_resume_a_run_is_not_overwritten(tmp_path: Path):
+def test_without_resume_another_run_is_not_overwritten(tmp_path: Path):
     whole = run(engine_of(), SCRIPT, path=tmp_path / "run")
     with pytest.raises(
         anb.StoreError,
         match=r"expected a path at which no run is yet; got .*; pass resume=True",
     ):
-        run(engine_of(), SCRIPT, path=tmp_path / "run")
+        run(engine_of(), SCRIPT, iterations=70, path=tmp_path / "run")
     assert_same(anb.open_run(tmp_path / "run"), whole)
 
 

@@ -1,0 +1,98 @@
+"""`fit_from` compiled for pictures: once for all analyses of one structure."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ampynb.model.arrays import Bundle, constants_in
+from ampynb.model.traced import is_traced_in
+
+if TYPE_CHECKING:
+    from ampynb.analysis.posterior import Posterior
+
+__all__ = ["compile_ahead", "compiled_fit", "compiled_fits"]
+
+logger = logging.getLogger("ampynb")
+
+
+def compiled_fit(analysis: Bundle, instance: Any) -> Any:
+    """Return the fit of one instance, its arrays as NumPy arrays.
+
+    Raises
+    ------
+    TypeError
+        For a fit of a class that cannot be taken apart into arrays.
+    """
+    fit = _fit(analysis, Bundle(_as_arrays(instance), numbers=True))
+    return jax.device_get(fit).value()
+
+
+def compiled_fits(analysis: Bundle, instances: Any) -> Any:
+    """Return the fits of a batch of instances, as one fit with a leading axis."""
+    fits = _fits(analysis, Bundle(_as_arrays(instances), numbers=True))
+    return jax.device_get(fits).value()
+
+
+def compile_ahead(posterior: Posterior) -> threading.Thread | None:
+    """Compile what pictures need in a thread of its own, so that the first comes soon.
+
+    A picture that is asked for meanwhile waits for it: JAX compiles a program once,
+    however many threads want it.
+
+    Returns
+    -------
+    Thread, optional
+        None where there is nothing to compile.
+    """
+    analysis = posterior.analysis
+    if not (analysis.has_fit and analysis.use_jax_for_visualization):
+        return None
+
+    def compile_once() -> None:
+        try:
+            instance = posterior.model.instance_from_prior_medians()
+            analysis.fit_for_visualization(instance)
+        except Exception as error:  # the first picture meets it too, and tells it
+            logger.debug("no fit for pictures: %s", error)
+
+    thread = threading.Thread(target=compile_once, name="ampynb-pictures", daemon=True)
+    thread.start()
+    return thread
+
+
+def _as_arrays(instance: Any) -> Any:
+    """Return the instance with every number as a strongly typed array."""
+    return jax.tree_util.tree_map(
+        lambda leaf: (
+            np.asarray(leaf, dtype=jnp.result_type(float))
+            if not isinstance(leaf, jax.Array)
+            else leaf.astype(jnp.result_type(float))
+        ),
+        instance,
+    )
+
+
+@jax.jit
+def _fit(analysis: Bundle, instance: Bundle) -> Bundle:
+    fit = Bundle(analysis.value().fit_from(instance.value()))
+    for value in constants_in(fit.skeleton):
+        if is_traced_in(value):
+            name = type(value).__qualname__
+            raise TypeError(
+                "expected a fit that can be taken apart into arrays; got one that has "
+                f"them in a {name}, of which it is not known how; decorate the class "
+                f"{name} with @ampynb.register_fit, or construct the analysis with "
+                "use_jax_for_visualization=False"
+            )
+    return fit
+
+
+@jax.jit
+def _fits(analysis: Bundle, instances: Bundle) -> Bundle:
+    return jax.vmap(_fit, in_axes=(None, 0))(analysis, instances)
