@@ -17,7 +17,7 @@ ROWS_AT_ONCE = 4096  # of files that are gone through
 KEPT_ROWS = 2048  # steps of each phase at hand for pictures and diagnostics,
 KEPT_BYTES = 16 * 2**20  # fewer where there are many walkers,
 FEWEST_ROWS = 64  # but not fewer than these
-LATEST_ROWS = 1000  # sampling steps at hand as they follow each other
+LATEST_ROWS = 2000  # sampling steps at hand as they follow each other
 
 
 class Best(NamedTuple):
@@ -223,7 +223,7 @@ class History:
             return self._rows[phase].at_most(most)
 
     def latest(self) -> np.ndarray:
-        """Return the last sampling steps as they follow each other, a thousand or so.
+        """Return the last sampling steps as they follow each other, two thousand or so.
 
         Returns
         -------

@@ -14,7 +14,7 @@ from ampynb.results.history import History
 __all__ = ["LiveTraces"]
 
 MOST_CHAINS = 8
-MOST_POINTS = 400
+MOST_POINTS = 300
 BINS = 30
 SPARE = 1.3  # how far the axis of steps goes beyond the last one
 

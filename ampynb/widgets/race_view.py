@@ -14,11 +14,12 @@ from IPython.display import DisplayHandle, display
 
 from ampynb.inference.race import Race
 from ampynb.widgets.closing import close_all
-from ampynb.widgets.monitor import SHARE_OF_TIME, STYLE, RunMonitor
+from ampynb.widgets.monitor import STYLE, RunMonitor
 
 __all__ = ["RaceView", "bars_html"]
 
 SECONDS_PER_LOOK = 0.25
+SHARE_OF_TIME = 0.06  # of one core, for all monitors together: a race is to be watched
 
 
 class RaceView:

@@ -5,7 +5,7 @@ import pytest
 
 from ampynb.algorithms.algorithm import SAMPLING, WARMUP, Draws
 from ampynb.inference.loop import Command, Plan, sampling
-from ampynb.results.history import History
+from ampynb.results.history import LATEST_ROWS, History
 from ampynb.results.live_numbers import live_numbers, r_hat_without
 from ampynb.results.tally import Tally
 from tests.helpers import line_problem
@@ -128,12 +128,12 @@ def test_a_history_tallies_each_phase_and_its_copy_goes_its_own_way():
 
 
 def test_the_latest_steps_follow_each_other_to_the_end():
-    history, whole = History(), draws(2500)
+    history, whole = History(), draws(3000)
     history.append(draws(30, WARMUP))
     assert len(history.latest()) == 0
-    for part in (slice(0, 300), slice(300, 310), slice(310, 2500)):
+    for part in (slice(0, 300), slice(300, 310), slice(310, 3000)):
         history.append(whole.rows(part))
-        expected = whole.position[max(part.stop - 1000, 0) : part.stop]
+        expected = whole.position[max(part.stop - LATEST_ROWS, 0) : part.stop]
         np.testing.assert_array_equal(history.latest(), expected)
     np.testing.assert_array_equal(history.copy().latest(), history.latest())
 

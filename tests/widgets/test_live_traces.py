@@ -60,7 +60,7 @@ def test_the_axis_of_steps_has_room_until_the_run_has_ended(picture):
     picture.png()
     assert reach() == pytest.approx(390)
     picture.png(whole=True)
-    last = picture.history.thinned(400)[0][-1]
+    last = picture.history.thinned(300)[0][-1]
     assert reach() == last and 290 < last <= 300
 
 
