@@ -177,6 +177,7 @@ def test_e_bfmi_is_that_of_each_chain(rho: float):
     result = result_of(normal_draws(N_STEPS), extra_stats=energies(rho))
     found = result.diagnostics().e_bfmi
     expected = 2 * (1 - np.array([0.0, 0.0, rho, 0.0]))
+    assert found is not None
     np.testing.assert_allclose(found, expected, rtol=0.15, atol=0.02)
     told = [line for line in result.verdict() if "E-BFMI" in line]
     assert len(told) == (rho > 0.85)
