@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -13,6 +14,7 @@ import pytest
 
 import ampynb as anb
 from tests.algorithms.cases import CASES
+from tests.distributed.chains import run_python
 from tests.helpers import Line, line_problem
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
@@ -169,3 +171,12 @@ def test_a_first_run_compiles_its_steps_once(name: str):
     with compilations() as names:
         run(name, line_problem(n=21))
     assert sum("_advance" in name for name in names) == 1
+
+
+def test_programs_are_the_same_in_every_process():
+    """Or they are not found in the cache on disk: numpyro's sets differ in order."""
+    script = Path(__file__).parent / "printed_programs.py"
+    ran = [run_python(script, PYTHONHASHSEED=seed) for seed in ("1", "2")]
+    assert all(one.returncode == 0 for one in ran), ran[0].stderr + ran[1].stderr
+    assert "stablehlo" in ran[0].stdout
+    assert ran[0].stdout == ran[1].stdout

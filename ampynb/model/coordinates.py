@@ -19,6 +19,7 @@ from numpyro.distributions.transforms import Transform, biject_to
 
 from ampynb.model.function import Function
 from ampynb.model.parameter import check_dimension
+from ampynb.model.prior_numbers import Numbers
 from ampynb.model.quantile import has_quantile, quantile
 from ampynb.model.table import Row
 
@@ -72,13 +73,16 @@ class Block:
         if isinstance(self.prior, Function):
             found = rule(self.prior.at(value), parts[0])
             return jax.tree_util.tree_map(lambda one: one[None], found)
-        return jax.vmap(rule)(self.prior, parts)
+        return jax.vmap(lambda one, part: rule(one.prior, part))(
+            Numbers(self.prior), parts
+        )
 
     def prior_of(self, row: int) -> Any:
         """Return the prior of one of the rows, or the function that gives it."""
         if isinstance(self.prior, Function):
             return self.prior
-        return jax.tree_util.tree_map(lambda leaf: leaf[row, ...], self.prior)
+        numbers = Numbers(self.prior)
+        return jax.tree_util.tree_map(lambda one: one[row, ...], numbers).prior
 
 
 def blocks_from(

@@ -13,6 +13,7 @@ from jax.core import Tracer
 
 from ampynb.model.coordinates import Block, allows, joined, read_parts, read_vector
 from ampynb.model.function import Function
+from ampynb.model.prior_numbers import Numbers
 from ampynb.model.quantile import bounds, central_interval
 from ampynb.model.table import Row
 
@@ -46,8 +47,8 @@ def _draw_block(
 ) -> jax.Array:
     """Draw a block's rows, (n, n_rows, *shape), after the blocks in ``parts``."""
     if not isinstance(block.prior, Function):
-        of_row = jax.vmap(lambda prior, key: prior.sample(key, (n,)), out_axes=1)
-        return of_row(block.prior, keys)
+        of_row = jax.vmap(lambda one, key: one.prior.sample(key, (n,)), out_axes=1)
+        return of_row(Numbers(block.prior), keys)
 
     def of_draw(parts: list, key: jax.Array) -> jax.Array:
         prior = block.prior.at(read_parts(model, parts))

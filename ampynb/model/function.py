@@ -14,7 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 
-from ampynb.model.parameter import check_dimension, check_prior, numbers_in
+from ampynb.model.parameter import check_dimension, check_prior
+from ampynb.model.prior_numbers import Numbers
 from ampynb.model.source import text_of
 
 __all__ = ["Function", "is_numpy_code"]
@@ -34,7 +35,7 @@ class _Program:
 
     key: str
     arguments: tuple[str, ...]
-    rebuild: tuple | None
+    rebuild: Any
     shape: tuple[int, ...] = field(compare=False)
     jaxpr: Any = field(compare=False)
     function: Callable = field(compare=False)
@@ -155,8 +156,7 @@ class Function:
     def _rebuilt(self, numbers: Sequence[Any]) -> Any:
         if self.program.rebuild is None:
             return numbers[0]
-        structure, order = self.program.rebuild
-        return jax.tree_util.tree_unflatten(structure, [numbers[i] for i in order])
+        return jax.tree_util.tree_unflatten(self.program.rebuild, numbers).prior
 
     def __repr__(self) -> str:
         return text_of(self.program.function)
@@ -199,18 +199,15 @@ def _call(what: str, function: Callable, argument: Any, hint: str) -> Any:
         ) from error
 
 
-def _take_apart(what: str, given: Any) -> tuple[list, tuple | None, tuple[int, ...]]:
+def _take_apart(what: str, given: Any) -> tuple[list, Any, tuple[int, ...]]:
     """Return the numbers in a value or a prior, how to put them back, and the shape."""
     number = jnp.result_type(float)
     if isinstance(given, dist.Distribution):
         check_prior(given)
         check_dimension(what, given)
-        leaves, structure = jax.tree_util.tree_flatten(given)
-        numbers = numbers_in(given)
-        order = [next(i for i, n in enumerate(numbers) if n is one) for one in leaves]
+        numbers, structure = jax.tree_util.tree_flatten(Numbers(given))
         shape = tuple(given.batch_shape + given.event_shape)
-        typed = [jnp.asarray(one, number) for one in numbers]
-        return typed, (structure, tuple(order)), shape
+        return [jnp.asarray(one, number) for one in numbers], structure, shape
     if not isinstance(given, int | float | np.ndarray | np.generic | jax.Array):
         raise TypeError(
             f"{what}: expected a function that gives a number, an array or a numpyro "

@@ -30,6 +30,7 @@ from ampynb.model.draws import (
 from ampynb.model.function import Function
 from ampynb.model.instance import read
 from ampynb.model.parameter import Collection, Parameter
+from ampynb.model.prior_numbers import Numbers
 from ampynb.model.table import (
     Row,
     Structure,
@@ -120,7 +121,7 @@ class Model:
 
     def tree_flatten(self) -> tuple[tuple, Structure]:
         """Return priors, values and functions as children, the rest as auxiliary."""
-        priors = [block.prior for block in self.blocks]
+        priors = [Numbers(block.prior) for block in self.blocks]
         return (priors, self._values, self._derived, self.assertions), self._structure
 
     @classmethod
@@ -130,7 +131,8 @@ class Model:
         model._structure = structure
         model.rows = structure.rows
         priors, model._values, model._derived, model.assertions = children
-        model.blocks = tuple(map(Block, structure.blocks, priors))
+        pairs = zip(structure.blocks, priors, strict=True)
+        model.blocks = tuple(Block(rows, numbers.prior) for rows, numbers in pairs)
         return model
 
     def __reduce__(self) -> tuple:

@@ -23,7 +23,6 @@ __all__ = [
     "check_dimension",
     "check_prior",
     "describe_prior",
-    "numbers_in",
 ]
 
 
@@ -182,17 +181,6 @@ def check_dimension(name: str, prior: dist.Distribution) -> None:
             f"{describe_prior(prior)}, on {type(prior.support).__name__}; use free "
             "parameters and compute the constrained values in the forward model"
         )
-
-
-def numbers_in(given: Any) -> list:
-    """Return the numbers in a prior or a value, in an order that is always the same.
-
-    numpyro's own order is that of a set, which differs from process to process.
-    """
-    if not isinstance(given, dist.Distribution):
-        return jax.tree_util.tree_leaves(given)
-    names = sorted(type(given).gather_pytree_data_fields())
-    return [number for name in names for number in numbers_in(vars(given).get(name))]
 
 
 def _as_float(value: Any) -> np.ndarray:
