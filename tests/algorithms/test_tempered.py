@@ -330,7 +330,7 @@ FOUR = FarModes(
 
 @pytest.mark.parametrize("modes", [TWO, FOUR], ids=["2-D, two", "10-D, four"])
 def test_modes_get_their_weights_where_the_plain_ensemble_fails(modes: FarModes):
-    tempered = run(modes, nwalkers=80, iterations=5000, ntemps=8)
+    tempered = run(modes, nwalkers=80, iterations=8000, ntemps=8)
     engine = anb.InferenceEngine(modes.analysis, modes.model, seed=2)
     stretch = anb.Ensemble(moves="stretch")  # others jump between two modes
     plain = engine.run(80, 5000, 500, stretch, progress="none")

@@ -414,7 +414,7 @@ def interrupt(kind: str, times: int) -> dict[str, Any]:
             for _ in range(times):
                 time.sleep(0.5)
                 process.send_signal(signal.SIGINT)
-            out, errors = process.communicate(timeout=20)
+            out, errors = process.communicate(timeout=60)
         finally:
             process.kill()
     assert out, errors
