@@ -52,5 +52,7 @@ class Numbers:
 @functools.cache
 def _places(structure: Any) -> tuple[int, ...]:
     """Return where among the leaves of a structure each number is."""
-    places = range(structure.num_leaves)
-    return tuple(numbers_in(jax.tree_util.tree_unflatten(structure, places)))
+    own_order = tuple(range(structure.num_leaves))
+    places = tuple(numbers_in(jax.tree_util.tree_unflatten(structure, own_order)))
+    # A class that flattens itself into other numbers knows its order best.
+    return places if sorted(places) == list(own_order) else own_order
