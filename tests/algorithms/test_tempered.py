@@ -330,15 +330,14 @@ FOUR = FarModes(
 
 @pytest.mark.parametrize("modes", [TWO, FOUR], ids=["2-D, two", "10-D, four"])
 def test_modes_get_their_weights_where_the_plain_ensemble_fails(modes: FarModes):
-    tempered = run(modes, nwalkers=80, iterations=8000, ntemps=8)
+    tempered = run(modes, nwalkers=80, burn=3000, iterations=5000, ntemps=8)
     engine = anb.InferenceEngine(modes.analysis, modes.model, seed=2)
-    stretch = anb.Ensemble(moves="stretch")  # others jump between two modes
+    stretch = anb.Ensemble(moves="stretch")  # the default jumps between two
     plain = engine.run(80, 5000, 500, stretch, progress="none")
     shares, error = modes.shares(tempered.draws)
-    assert np.all(np.abs(shares - modes.weights) < 3 * error)
-    assert np.all(error < 0.03)
-    stuck = np.abs(modes.shares(plain.draws)[0] - modes.weights)
-    assert np.max(stuck) > 0.1 > 3 * np.max(error)
+    norm = np.linalg.norm
+    assert norm(shares - modes.weights) < 3 * norm(error) < 0.2
+    assert norm(modes.shares(plain.draws)[0] - modes.weights) > 0.2
     for value, sigma in tempered.outcome.log_evidence.values():
         assert abs(value - modes.log_evidence) < 3 * sigma
         assert sigma < 0.15

@@ -85,7 +85,7 @@ class JupyterLab:
         self.profile = folder / "profile"
         self.url = ""
         self._environment = dict(environment or {})
-        self._token = secrets.token_hex(16)
+        self.token = secrets.token_hex(16)
         self._opened = 0
 
     def __enter__(self) -> "JupyterLab":
@@ -114,7 +114,7 @@ class JupyterLab:
         page = self._browser.new_page()
         opened = NotebookPage(self, page, path)
         try:
-            page.goto(f"{url}?token={self._token}", wait_until="domcontentloaded")
+            page.goto(f"{url}?token={self.token}", wait_until="domcontentloaded")
             opened.wait_open()
         except BaseException:
             page.close()
@@ -150,7 +150,7 @@ class JupyterLab:
             "--ServerApp.ip=127.0.0.1",
             "--ServerApp.port=0",
             f"--ServerApp.root_dir={self.root}",
-            f"--IdentityProvider.token={self._token}",
+            f"--IdentityProvider.token={self.token}",
             "--LabApp.expose_app_in_browser=True",
         ]
 

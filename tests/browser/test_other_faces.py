@@ -1,0 +1,82 @@
+"""Explorer and quickstart outside JupyterLab: in Notebook 7 and in Voila."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from interaction import Slider
+from jupyter_lab import write_notebook
+
+QUICKSTART = Path(__file__).parents[2] / "notebooks/01_quickstart.ipynb"
+PIXELS = "canvas => canvas.toDataURL()"
+EXPLORER = """
+import numpy as np
+import numpyro.distributions as dist
+
+import ampynb as anb
+
+
+class Line(anb.Analysis):
+    def __init__(self, x, y, yerr):
+        super().__init__()
+        self.x, self.y, self.yerr = x, y, yerr
+
+    def fit_from(self, instance):
+        model = instance.slope * self.x + instance.intercept
+        return anb.GaussianFit(data=self.y, noise=self.yerr, model=model)
+
+
+x = np.linspace(0, 1, 50)
+model = anb.Model(slope=dist.Normal(0, 5), intercept=dist.Normal(0, 5))
+explorer = anb.explore(Line(x, 2 * x + 1, np.full(50, 0.1)), model)
+explorer
+"""
+
+
+@contextmanager
+def opened(lab, place: str, notebook: Path) -> Iterator:
+    """Open a notebook at an address of the server, below ``place``."""
+    folder = lab.root / place.replace("/", "-")
+    folder.mkdir()
+    (folder / notebook.name).write_text(notebook.read_text())
+    page = lab.new_page()
+    path = f"{place}/{folder.name}/{notebook.name}"
+    page.goto(f"{lab.url}{path}?token={lab.token}", wait_until="domcontentloaded")
+    yield page
+    page.close()
+
+
+def assert_a_slider_moves_the_picture(page) -> None:
+    canvas = page.locator("canvas").first
+    canvas.wait_for(timeout=120_000)
+    page.wait_for_function("document.querySelector('canvas').toDataURL().length > 5000")
+    begun = canvas.evaluate(PIXELS)
+    slider = Slider(page.locator(".widget-slider").first)
+    slider.press("ArrowRight", times=3)
+    page.wait_for_function(
+        "begun => document.querySelector('canvas').toDataURL() !== begun", arg=begun
+    )
+
+
+@pytest.mark.slow
+def test_notebook_7_shows_an_explorer_that_lives(lab, tmp_path: Path):
+    pytest.importorskip("notebook", reason="no Notebook: pip install ampynb[test]")
+    notebook = write_notebook(tmp_path / "explorer.ipynb", [EXPLORER])
+    with opened(lab, "notebooks", notebook) as page:
+        page.get_by_role("button", name="Kernel status: Idle").wait_for(timeout=60_000)
+        page.locator(".jp-Cell").first.click()
+        page.keyboard.press("Shift+Enter")
+        assert_a_slider_moves_the_picture(page)
+        page.screenshot(path=tmp_path / "notebook.png")
+
+
+@pytest.mark.slow
+def test_voila_serves_the_quickstart_with_its_code_hidden(lab, tmp_path: Path):
+    pytest.importorskip("voila", reason="no Voila: pip install ampynb[test]")
+    with opened(lab, "voila/render", QUICKSTART) as page:
+        page.get_by_text("Now you").wait_for(timeout=300_000)
+        assert page.get_by_text("mJy").first.is_visible()
+        assert not page.get_by_text("import ampynb as anb").count()
+        assert_a_slider_moves_the_picture(page)
+        page.screenshot(path=tmp_path / "voila.png", full_page=True)
