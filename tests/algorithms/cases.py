@@ -108,7 +108,12 @@ CASES = (
 
 
 def _over(cases: list[Case]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("case", cases, ids=lambda case: case.name)
+    # The default moves of emcee are a mixture, too.
+    slow = {"emcee mixture": pytest.mark.slow}
+    return pytest.mark.parametrize(
+        "case",
+        [pytest.param(c, id=c.name, marks=slow.get(c.name, ())) for c in cases],
+    )
 
 
 all_cases = _over([*CASES])

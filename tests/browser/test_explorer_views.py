@@ -171,6 +171,7 @@ def test_sampling_from_here_opens_the_monitor_and_sliders_stay_alive(curve):
     curve.check()
 
 
+@pytest.mark.slow
 def test_running_the_cell_again_leaves_nothing_behind(curve):
     for _ in range(3):
         curve.run_cell("explorer")
@@ -183,6 +184,7 @@ def test_running_the_cell_again_leaves_nothing_behind(curve):
     curve.check()
 
 
+@pytest.mark.slow
 def test_a_slow_network_does_not_slow_the_picture_down(lab, tmp_path):
     delay = 0.2
     notebook = write_notebook(tmp_path / "slow.ipynb", [SET_UP, (EXPLORE, "explorer")])

@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+import pytest
 from test_monitor import SET_UP, wait_for_state
 
 import ampynb as anb
@@ -16,6 +17,7 @@ def wait_for_draws(path: Path, timeout: float = 60) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_the_same_cell_goes_on_with_its_run_and_shows_all_of_it(
     open_notebook, tmp_path: Path
 ):

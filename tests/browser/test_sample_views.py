@@ -222,6 +222,7 @@ def test_a_slider_shows_the_run_again_without_the_kernel(corner, tmp_path):
     assert corner.button("▶ Play").is_visible()
 
 
+@pytest.mark.slow
 def test_it_is_drawn_for_the_theme_and_for_a_narrow_page(corner, tmp_path):
     both = "corner._board.page.dark == replay._pages['dark'] == {}"
     for theme, dark in (("JupyterLab Dark", True), ("JupyterLab Light", False)):
