@@ -9,7 +9,7 @@ from interaction import Slider
 from jupyter_lab import write_notebook
 
 QUICKSTART = Path(__file__).parents[2] / "notebooks/01_quickstart.ipynb"
-PIXELS = "canvas => canvas.toDataURL()"
+PIXELS = "[...document.querySelectorAll('canvas')].map(c => c.toDataURL()).join()"
 EXPLORER = """
 import numpy as np
 import numpyro.distributions as dist
@@ -42,21 +42,18 @@ def opened(lab, place: str, notebook: Path) -> Iterator:
     (folder / notebook.name).write_text(notebook.read_text())
     page = lab.new_page()
     path = f"{place}/{folder.name}/{notebook.name}"
-    page.goto(f"{lab.url}{path}?token={lab.token}", wait_until="domcontentloaded")
+    url = f"{lab.url}{path}?token={lab.token}"
+    page.goto(url, wait_until="domcontentloaded", timeout=300_000)
     yield page
     page.close()
 
 
 def assert_a_slider_moves_the_picture(page) -> None:
-    canvas = page.locator("canvas").first
-    canvas.wait_for(timeout=120_000)
-    page.wait_for_function("document.querySelector('canvas').toDataURL().length > 5000")
-    begun = canvas.evaluate(PIXELS)
-    slider = Slider(page.locator(".widget-slider").first)
-    slider.press("ArrowRight", times=3)
-    page.wait_for_function(
-        "begun => document.querySelector('canvas').toDataURL() !== begun", arg=begun
-    )
+    page.locator("canvas").first.wait_for(timeout=120_000)
+    page.wait_for_function(f"{PIXELS}.length > 5000")
+    begun = page.evaluate(PIXELS)
+    Slider(page.locator(".widget-slider").first).press("ArrowRight", times=3)
+    page.wait_for_function(f"begun => {PIXELS} !== begun", arg=begun)
 
 
 @pytest.mark.slow
@@ -66,8 +63,9 @@ def test_notebook_7_shows_an_explorer_that_lives(lab, tmp_path: Path):
     with opened(lab, "notebooks", notebook) as page:
         page.locator(".jp-Cell .cm-content").first.click(timeout=60_000)
         page.keyboard.press("Shift+Enter")
-        assert_a_slider_moves_the_picture(page)
+        page.locator("canvas").first.wait_for(timeout=120_000)
         page.screenshot(path=tmp_path / "notebook.png")
+        assert_a_slider_moves_the_picture(page)
 
 
 @pytest.mark.slow
