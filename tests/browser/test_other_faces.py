@@ -28,7 +28,7 @@ class Line(anb.Analysis):
 
 
 x = np.linspace(0, 1, 50)
-model = anb.Model(slope=dist.Normal(0, 5), intercept=dist.Normal(0, 5))
+model = anb.Model(slope=dist.Normal(2, 1), intercept=dist.Normal(1, 1))
 explorer = anb.explore(Line(x, 2 * x + 1, np.full(50, 0.1)), model)
 explorer
 """
@@ -52,7 +52,7 @@ def assert_a_slider_moves_the_picture(page) -> None:
     page.locator("canvas").first.wait_for(timeout=120_000)
     page.wait_for_function(f"{PIXELS}.length > 5000")
     begun = page.evaluate(PIXELS)
-    Slider(page.locator(".widget-slider").first).press("ArrowRight", times=3)
+    Slider(page.locator(".widget-slider").first).drag(0.7)
     page.wait_for_function(f"begun => {PIXELS} !== begun", arg=begun)
 
 
