@@ -15,7 +15,8 @@ class OwnOrder(dist.Normal):
     """A family that is flattened into something else than its parameters."""
 
     def tree_flatten(self) -> tuple[tuple, Any]:
-        return (self.loc + self.scale,), self.scale
+        loc: Any = self.loc
+        return (loc + self.scale,), self.scale
 
     @classmethod
     def tree_unflatten(cls, scale: Any, numbers: tuple) -> Any:
