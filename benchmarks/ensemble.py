@@ -1,8 +1,10 @@
 """Ensemble sampling beside its peers, in steps.
 
-A five-parameter fit of 1,000 points with 40 walkers in float64, monitor on. The peers
-are a bare ``lax.scan`` over a stretch move with fixed halves, and serial emcee with
-a NumPy likelihood, and with a compiled and batched one. ``samplers.py`` runs it.
+A five-parameter fit of 1,000 points with 40 walkers in float64, monitor on, by stretch
+moves; ``moves.py`` compares those with the default. The runs of compiled programs are
+long beside the half second that the monitor takes for its first and last pictures. The
+peers are a bare ``lax.scan`` over a stretch move with fixed halves, and serial emcee
+with a NumPy likelihood, and with a compiled and batched one. ``samplers.py`` runs it.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import ampynb as anb
 from ampynb.algorithms.algorithm import Start
 
 NWALKERS, NDIM, POINTS = 40, 5, 1000
-STEPS = {"ampynb": 20_000, "scan": 20_000, "emcee": 1_000, "vectorised": 2_000}
+STEPS = {"ampynb": 60_000, "scan": 60_000, "emcee": 1_000, "vectorised": 2_000}
 LOWER, UPPER = np.full(NDIM, -5.0), np.full(NDIM, 5.0)
 TRUTH = np.array([0.5, -1.0, 0.3, 1.2, 0.7])
 
@@ -111,6 +113,7 @@ def run_ampynb(seed: int) -> float:
             nwalkers=NWALKERS,
             iterations=STEPS["ampynb"],
             burn=0,
+            sampler=anb.Ensemble(moves="stretch"),
             start=Start(POSITION),
             progress="widget",
         ).wait()
