@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from ampynb.inference.renderers import in_notebook
 from ampynb.model.table import suggest
 from ampynb.plots.corner import corner, names_for
 from ampynb.plots.figure import NotebookFigure
@@ -20,7 +19,7 @@ from ampynb.widgets.cell import take_over
 from ampynb.widgets.closing import close_all
 from ampynb.widgets.corner_board import CornerBoard, CornerPage, Region
 from ampynb.widgets.samples import Ranges
-from ampynb.widgets.static import show_record, static_html
+from ampynb.widgets.static import bundle_with_record, static_html
 from ampynb.widgets.worker import Worker
 
 __all__ = ["CornerExplorer", "explore_corner"]
@@ -333,12 +332,10 @@ class CornerExplorer:
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         if self._board.closed:
             return {"text/plain": repr(self)}
-        bundle = self.widget._repr_mimebundle_(**kwargs) or {}
-        bundle = bundle[0] if isinstance(bundle, tuple) else bundle
-        if in_notebook():
-            self._records.append(show_record(weakly(self._record)))
-            return {**bundle, "text/plain": repr(self)}
-        return {**bundle, "text/plain": repr(self), "text/html": self._record()}
+        record = weakly(self._record)
+        return bundle_with_record(
+            self.widget, repr(self), record, self._records, **kwargs
+        )
 
     def _record(self) -> str | None:
         with self._board.lock:

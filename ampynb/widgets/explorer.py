@@ -14,7 +14,6 @@ from ampynb.algorithms.optimise import Optimum
 from ampynb.analysis.analysis import Analysis
 from ampynb.analysis.check import check_likelihood
 from ampynb.analysis.posterior import Posterior
-from ampynb.inference.renderers import in_notebook
 from ampynb.inference.run import Run
 from ampynb.model.model import Model
 from ampynb.model.parameter import Collection
@@ -29,7 +28,7 @@ from ampynb.widgets.controls import ParameterControl
 from ampynb.widgets.launch import launch
 from ampynb.widgets.page import page_html
 from ampynb.widgets.point import Point
-from ampynb.widgets.static import show_record
+from ampynb.widgets.static import bundle_with_record
 from ampynb.widgets.targets import check_result, draw_of, target
 from ampynb.widgets.undo import UndoHistory
 from ampynb.widgets.worker import Worker
@@ -387,12 +386,10 @@ class FitExplorer:
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         if self._board.closed:
             return {"text/plain": repr(self)}
-        bundle = self.widget._repr_mimebundle_(**kwargs) or {}
-        bundle = bundle[0] if isinstance(bundle, tuple) else bundle
-        if in_notebook():
-            self._board.records.append(show_record(weakly(self._record)))
-            return {**bundle, "text/plain": repr(self)}
-        return {**bundle, "text/plain": repr(self), "text/html": self._record()}
+        record = weakly(self._record)
+        return bundle_with_record(
+            self.widget, repr(self), record, self._board.records, **kwargs
+        )
 
     def _record(self) -> str:
         return self._board.record(repr(self))

@@ -21,6 +21,7 @@ from ampynb.widgets.live_picture import LivePicture
 from ampynb.widgets.run_controls import RunControls
 from ampynb.widgets.run_details import details_html
 from ampynb.widgets.run_numbers import duration, numbers_html, progress_of, quality_of
+from ampynb.widgets.static import bundle_of
 from ampynb.widgets.throttle import Throttle
 
 __all__ = ["STYLE", "RunMonitor"]
@@ -141,8 +142,7 @@ class RunMonitor:
         return self._live_bundle()
 
     def _live_bundle(self) -> dict[str, Any]:
-        bundle = self.widget._repr_mimebundle_() or {}
-        return {**bundle, "text/plain": repr(self.run)}
+        return bundle_of(self.widget, repr(self.run))
 
     def close(self) -> None:
         """Close every widget of the monitor; the run goes on."""

@@ -15,6 +15,7 @@ from IPython.display import DisplayHandle, display
 from ampynb.inference.race import Race
 from ampynb.widgets.closing import close_all
 from ampynb.widgets.monitor import STYLE, RunMonitor
+from ampynb.widgets.static import bundle_of
 
 __all__ = ["RaceView", "bars_html"]
 
@@ -102,8 +103,7 @@ class RaceView:
         )
 
     def _live_bundle(self) -> dict[str, Any]:
-        bundle = self.widget._repr_mimebundle_() or {}
-        return {**bundle, "text/plain": repr(self.race)}
+        return bundle_of(self.widget, repr(self.race))
 
     def _start(self) -> None:
         for monitor in self.monitors.values():

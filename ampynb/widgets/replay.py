@@ -12,7 +12,6 @@ import jax
 import numpy as np
 from PIL import Image
 
-from ampynb.inference.renderers import in_notebook
 from ampynb.model.table import suggest
 from ampynb.plots.figure import NotebookFigure
 from ampynb.plots.sample_scene import scatter_scene
@@ -24,7 +23,7 @@ from ampynb.widgets.closing import close_all
 from ampynb.widgets.drawing import PIECE, Drawing, Page, frames_for
 from ampynb.widgets.point import Point
 from ampynb.widgets.replay_view import ReplayView, packed_points
-from ampynb.widgets.static import show_record, static_html
+from ampynb.widgets.static import bundle_with_record, static_html
 from ampynb.widgets.timeline import Moment, temperatures_of, timeline
 from ampynb.widgets.view import packed_parts
 from ampynb.widgets.worker import Worker
@@ -311,12 +310,10 @@ class Replay:
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         if not self._widgets:
             return {"text/plain": repr(self)}
-        bundle = self.view._repr_mimebundle_(**kwargs) or {}
-        bundle = bundle[0] if isinstance(bundle, tuple) else bundle
-        if in_notebook():
-            self._records.append(show_record(weakly(self._record)))
-            return {**bundle, "text/plain": repr(self)}
-        return {**bundle, "text/plain": repr(self), "text/html": self._record()}
+        record = weakly(self._record)
+        return bundle_with_record(
+            self.view, repr(self), record, self._records, **kwargs
+        )
 
     def _record(self) -> str | None:
         with self._lock:

@@ -10,10 +10,43 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 from html import escape
+from typing import Any
 
 from IPython.display import display
 
-__all__ = ["show_record", "static_html"]
+from ampynb.inference.renderers import in_notebook
+
+__all__ = ["bundle_of", "bundle_with_record", "static_html"]
+
+
+def bundle_of(widget: Any, text: str, **kwargs: Any) -> dict[str, Any]:
+    """Return what a cell shows for a widget, with a text where there is no page."""
+    bundle = widget._repr_mimebundle_(**kwargs) or {}
+    bundle = bundle[0] if isinstance(bundle, tuple) else bundle
+    return {**bundle, "text/plain": text}
+
+
+def bundle_with_record(
+    widget: Any,
+    text: str,
+    record_of: Callable[[], str | None],
+    records: list[Callable[[], None]],
+    **kwargs: Any,
+) -> dict[str, Any]:
+    """Return what a cell shows for a widget that leaves a record.
+
+    Parameters
+    ----------
+    record_of : callable
+        As of `show_record`.
+    records : list
+        In a notebook, where the record is shown beside, what writes it anew is added.
+    """
+    bundle = bundle_of(widget, text, **kwargs)
+    if in_notebook():
+        records.append(show_record(record_of))
+        return bundle
+    return {**bundle, "text/html": record_of()}
 
 
 def show_record(record_of: Callable[[], str | None]) -> Callable[[], None]:
