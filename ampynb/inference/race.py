@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any, TextIO
@@ -16,6 +15,7 @@ from ampynb.inference.renderers import in_notebook, last_words, race_view_of
 from ampynb.inference.request import Request
 from ampynb.inference.run import Renderer, Run
 from ampynb.inference.turns import drive_in_turns
+from ampynb.inference.waiting import wait_or_stop
 from ampynb.model.model import Model
 from ampynb.model.parameter import Collection
 from ampynb.results.race_table import Standing, evaluations_in, standing_of
@@ -185,13 +185,7 @@ class Race:
         TimeoutError
             Where they go on after ``timeout`` seconds.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        try:
-            ended = self._wait_until(deadline)
-        except KeyboardInterrupt:
-            self.stop()
-            ended = self._wait_until(deadline)
-        if not ended:
+        if not wait_or_stop(self._ends_within, self.stop, timeout):
             going = [name for name, run in self.runs.items() if not run.status.ended]
             raise TimeoutError(
                 f"expected the race to end within {timeout} s; {', '.join(going)} "
@@ -201,13 +195,10 @@ class Race:
             self._view.settle()
         return self.results
 
-    def _wait_until(self, deadline: float | None) -> bool:
-        # In short waits: a long one would not notice an interrupt on every platform.
-        while not self.ended:
-            if deadline is not None and time.monotonic() > deadline:
-                return False
-            time.sleep(0.02)
-        return True
+    def _ends_within(self, seconds: float) -> bool:
+        if self._thread is not None:
+            self._thread.join(seconds)
+        return self.ended
 
     @property
     def ended(self) -> bool:

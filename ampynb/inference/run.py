@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -22,6 +21,7 @@ from ampynb.inference.recorder import Recorder
 from ampynb.inference.run_status import RunStatus
 from ampynb.inference.stopping import StoppingRule, check_rule
 from ampynb.inference.store_error import StoreError
+from ampynb.inference.waiting import wait_or_stop
 from ampynb.results.history import History
 from ampynb.results.result import Result
 
@@ -299,13 +299,7 @@ class Run:
         TimeoutError
             Where the run goes on after ``timeout`` seconds.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        try:
-            ended = self._wait_until(deadline)
-        except KeyboardInterrupt:
-            self.stop()
-            ended = self._wait_until(deadline)
-        if not ended:
+        if not wait_or_stop(self._ended.wait, self.stop, timeout):
             raise TimeoutError(
                 f"expected the run to end within {timeout} s; it is at step "
                 f"{self.status.steps}; wait longer, or stop() it"
@@ -315,13 +309,6 @@ class Run:
             if settle is not None:
                 self._try(renderer, settle)
         return self._outcome()
-
-    def _wait_until(self, deadline: float | None) -> bool:
-        # In short waits: a long one would not notice an interrupt on every platform.
-        while not self._ended.wait(0.05):
-            if deadline is not None and time.monotonic() > deadline:
-                return False
-        return True
 
     def _outcome(self) -> Result:
         result, status = self.result, self.status

@@ -144,15 +144,15 @@ def test_a_rule_ends_one_of_them(race):
 def test_an_interrupt_stops_all_and_keeps_every_draw(race, monkeypatch):
     begun = race({"a": SLOW, "b": FAST})
     until(lambda: all(run.status.step > 50 for run in begun.runs.values()))
-    wait_until, calls = begun._wait_until, []
+    ends_within, calls = begun._ends_within, []
 
-    def interrupted(deadline: float | None) -> bool:
-        calls.append(deadline)
+    def interrupted(seconds: float) -> bool:
+        calls.append(seconds)
         if len(calls) == 1:
             raise KeyboardInterrupt
-        return wait_until(deadline)
+        return ends_within(seconds)
 
-    monkeypatch.setattr(begun, "_wait_until", interrupted)
+    monkeypatch.setattr(begun, "_ends_within", interrupted)
     results = begun.wait(20)
     assert {result.reason for result in results.values()} == {"stopped"}
     assert all(len(result.draws) > 0 for result in results.values())
