@@ -163,19 +163,17 @@ def corner_scene(
     labels : sequence of str, (k,)
     """
     side = len(labels)
-    figure = NotebookFigure(figsize=(width / DPI,) * 2, dpi=DPI * ratio)
+    figure, room = _square(width, ratio)
     axes = plot_corner(figure, draws, labels, **SMALL, **LINES_ONLY)
-    room = min(0.24, 62 / width)
     figure.subplots_adjust(left=room, bottom=room, right=0.985, top=0.985)
     for legend in figure.legends:
         for text in legend.get_texts():
             text.set_fontsize(9)
     for one in figure.axes:
         one.tick_params(labelsize=7, length=2, pad=1)
+    _place_labels(axes, width)
     panels = []
     for i in range(side):
-        axes[i, 0].yaxis.set_label_coords(-52 / width * side, 0.5)
-        axes[-1, i].xaxis.set_label_coords(0.5, -48 / width * side)
         panels.append((axes[i, i], i, None))
         panels += [(axes[i, j], j, i) for j in range(i)]
     return SampleScene(figure, panels, ratio, dark)
@@ -199,9 +197,8 @@ def scatter_scene(
         Drawn in grey, to compare with.
     """
     side = len(labels)
-    figure = NotebookFigure(figsize=(width / DPI,) * 2, dpi=DPI * ratio)
+    figure, room = _square(width, ratio)
     axes = figure.subplots(side, side, squeeze=False)
-    room = min(0.24, 62 / width)
     figure.subplots_adjust(room, room, 0.985, 0.985, wspace=0.05, hspace=0.05)
     panels = []
     for i, j in itertools.product(range(side), range(side)):
@@ -223,11 +220,24 @@ def scatter_scene(
         panels.append((one, j, None if i == j else i))
     for i in range(side):
         axes[-1, i].set_xlabel(labels[i], fontsize=8)
-        axes[-1, i].xaxis.set_label_coords(0.5, -48 / width * side)
         if i:
             axes[i, 0].set_ylabel(labels[i], fontsize=8)
-            axes[i, 0].yaxis.set_label_coords(-52 / width * side, 0.5)
+    _place_labels(axes, width)
     return SampleScene(figure, panels, ratio, dark)
+
+
+def _square(width: int, ratio: float) -> tuple[NotebookFigure, float]:
+    """Return the figure of a corner plot, and the share of it that labels take."""
+    figure = NotebookFigure(figsize=(width / DPI,) * 2, dpi=DPI * ratio)
+    return figure, min(0.24, 62 / width)
+
+
+def _place_labels(axes: Any, width: int) -> None:
+    """Put the labels of a corner plot in line, so far from its axes [px]."""
+    side = len(axes)
+    for i in range(side):
+        axes[i, 0].yaxis.set_label_coords(-52 / width * side, 0.5)
+        axes[-1, i].xaxis.set_label_coords(0.5, -48 / width * side)
 
 
 def trace_scene(
