@@ -23,10 +23,15 @@ MODEL = anb.Model(
 def of_posterior(posterior: anb.Posterior, key: Any) -> Any:
     vectors = posterior.model.sample_prior(key, 3)
     z = jax.vmap(posterior.model.unconstrain)(vectors)
-    return jax.vmap(jax.value_and_grad(posterior.log_density))(z)
+    analysis: Any = posterior.analysis
+    return (
+        jax.vmap(jax.value_and_grad(posterior.log_density))(z),
+        analysis.outliers.log_prob(vectors[:, 0]),
+    )
 
 
 if __name__ == "__main__":
-    line = Line(jnp.arange(3.0), jnp.arange(3.0), np.full(3, 0.1))
+    line: Any = Line(jnp.arange(3.0), jnp.arange(3.0), np.full(3, 0.1))
+    line.outliers = dist.TruncatedNormal(*np.array([0.0, 1.0]), low=-np.ones(1))
     arguments = anb.Posterior(line, MODEL), jax.random.key(0)
     print(jax.jit(of_posterior).lower(*arguments).as_text())

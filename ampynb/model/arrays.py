@@ -15,6 +15,9 @@ from typing import Any
 
 import jax
 import numpy as np
+import numpyro.distributions as dist
+
+from ampynb.model.prior_numbers import Numbers
 
 __all__ = [
     "Bundle",
@@ -150,7 +153,8 @@ def _split(value: Any, leaves: list, numbers: bool, above: tuple[int, ...]) -> A
     if type(value) is dict:
         below = (_split(child, leaves, numbers, above) for child in value.values())
         return _Table(tuple(value), tuple(below))
-    children, structure = jax.tree_util.tree_flatten(value, lambda x: x is not value)
+    tree = Numbers(value) if isinstance(value, dist.Distribution) else value
+    children, structure = jax.tree_util.tree_flatten(tree, lambda x: x is not tree)
     if not jax.tree_util.treedef_is_leaf(structure):
         below = (_split(child, leaves, numbers, above) for child in children)
         return _Tree(structure, tuple(below))
@@ -200,7 +204,8 @@ def _join(skeleton: Any, leaves: Iterator) -> Any:
         return skeleton.value
     children = [_join(child, leaves) for child in skeleton.children]
     if isinstance(skeleton, _Tree):
-        return jax.tree_util.tree_unflatten(skeleton.structure, children)
+        tree = jax.tree_util.tree_unflatten(skeleton.structure, children)
+        return tree.prior if isinstance(tree, Numbers) else tree
     named = zip(skeleton.names, children, strict=True)
     if isinstance(skeleton, _Table):
         return dict(named)
