@@ -168,6 +168,7 @@ def test_sampling_from_here_opens_the_monitor_and_sliders_stay_alive(curve):
     curve.button("Stop").click()
     until(lambda: curve.evaluate("run.status.ended") == "True")
     until(lambda: curve.button("Posterior band").is_visible())
+    assert int(curve.evaluate("len(run.result.draws)")) > 0
     curve.check()
 
 

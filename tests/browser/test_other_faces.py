@@ -7,31 +7,11 @@ from pathlib import Path
 import pytest
 from interaction import Slider
 from jupyter_lab import write_notebook
+from test_monitor import SET_UP
 
 QUICKSTART = Path(__file__).parents[2] / "notebooks/01_quickstart.ipynb"
 PIXELS = "[...document.querySelectorAll('canvas')].map(c => c.toDataURL()).join()"
-EXPLORER = """
-import numpy as np
-import numpyro.distributions as dist
-
-import ampynb as anb
-
-
-class Line(anb.Analysis):
-    def __init__(self, x, y, yerr):
-        super().__init__()
-        self.x, self.y, self.yerr = x, y, yerr
-
-    def fit_from(self, instance):
-        model = instance.slope * self.x + instance.intercept
-        return anb.GaussianFit(data=self.y, noise=self.yerr, model=model)
-
-
-x = np.linspace(0, 1, 50)
-model = anb.Model(slope=dist.Normal(2, 1), intercept=dist.Normal(1, 1))
-explorer = anb.explore(Line(x, 2 * x + 1, np.full(50, 0.1)), model)
-explorer
-"""
+EXPLORER = "explorer = anb.explore(engine.analysis, engine.model)\nexplorer"
 
 
 @contextmanager
@@ -59,7 +39,7 @@ def assert_a_slider_moves_the_picture(page) -> None:
 @pytest.mark.slow
 def test_notebook_7_shows_an_explorer_that_lives(lab, tmp_path: Path):
     pytest.importorskip("notebook", reason="no Notebook: pip install ampynb[test]")
-    notebook = write_notebook(tmp_path / "explorer.ipynb", [EXPLORER])
+    notebook = write_notebook(tmp_path / "explorer.ipynb", [SET_UP + EXPLORER])
     with opened(lab, "notebooks", notebook) as page:
         page.locator(".jp-Cell .cm-content").first.click(timeout=60_000)
         page.keyboard.press("Shift+Enter")
