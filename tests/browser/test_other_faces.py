@@ -11,7 +11,12 @@ from test_monitor import SET_UP
 
 QUICKSTART = Path(__file__).parents[2] / "notebooks/01_quickstart.ipynb"
 PIXELS = "[...document.querySelectorAll('canvas')].map(c => c.toDataURL()).join()"
-EXPLORER = "explorer = anb.explore(engine.analysis, engine.model)\nexplorer"
+# At the data: with the prior's median the line runs outside the panels, unseen.
+EXPLORER = """
+explorer = anb.explore(engine.analysis, engine.model)
+explorer.set(slope=2.0, intercept=1.0)
+explorer
+"""
 
 
 @contextmanager
