@@ -260,6 +260,7 @@ class InferenceEngine:
             parts,
             request.iterations_per_quick_update,
             is_new=beginning.ended is None,
+            warnings=beginning.warnings,
         )
         run = Run(
             posterior,
@@ -281,7 +282,10 @@ class InferenceEngine:
         run = self._ended_run()
         if self._last_run is None or run is None:
             return None
-        return dataclasses.replace(self._last_run[0], seconds=run.status.seconds)
+        status = run.status
+        return dataclasses.replace(
+            self._last_run[0], seconds=status.seconds, warnings=status.warnings
+        )
 
     def _ended_run(self) -> Run | None:
         """Return the last run, if there was one; raise while it goes on."""

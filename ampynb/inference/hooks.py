@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,8 @@ class RunHooks:
         Steps from one update to the next; by default so few seconds as cost little.
     is_new : bool
         False for a run that is only read again.
+    warnings : sequence of str
+        Of the run that this one continues.
     """
 
     def __init__(
@@ -99,8 +101,9 @@ class RunHooks:
         parts: Mapping[str, Any],
         every: int | None = None,
         is_new: bool = True,
+        warnings: Sequence[str] = (),
     ):
-        self.warnings: list[str] = []
+        self.warnings = list(warnings)
         self._posterior, self._folder, self._parts = posterior, folder, parts
         self._is_calling = is_new and is_first()
         self._final: Result | None = None

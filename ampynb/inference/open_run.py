@@ -69,7 +69,7 @@ def open_run(
     reason = status["reason"]
     if reason == "running" and has_writer is False:
         reason = "killed"
-    warnings: list[str] = []
+    warnings = list(status.get("warnings", ()))
     parts = {
         "posterior": posterior,
         "algorithm": described_algorithm(about["algorithm"]),

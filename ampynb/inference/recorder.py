@@ -5,8 +5,9 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from typing import Any
 
 from ampynb.algorithms.algorithm import Algorithm, Draws
 from ampynb.algorithms.codec import encode_state
@@ -51,6 +52,7 @@ class Recorder:
         self._next = -float("inf")
         self._jobs: queue.SimpleQueue | None = None
         self._under_way: Future[Saved] | None = None
+        self._warnings: list[str] = []
 
     def observe(self, event: Event) -> Saved | None:
         """Save if it is time to, or if the event is the last one.
@@ -85,6 +87,14 @@ class Recorder:
             self._begin_commit(event)
         return ended
 
+    def warn(self, warnings: Sequence[str], at_once: bool) -> None:
+        """Save with the next commit, or at once after the last, what went wrong."""
+        if list(warnings) == self._warnings:
+            return
+        self._warnings = list(warnings)
+        if at_once:
+            self.folder.add_to_status(warnings=self._warnings)
+
     def close(self) -> None:
         """End the thread, and let others write to the folder."""
         if self._jobs is not None:
@@ -117,11 +127,17 @@ class Recorder:
         chunks, state = self._history.unsaved(), self._history.state
         arrays = {} if state is None else encode_state(state)
         live = None if state is None else self._algorithm.live(state)
-        status = {"reason": reason, "message": message, "step": step}
+        status: dict[str, Any] = {
+            "reason": reason,
+            "message": message,
+            "step": step,
+            "seconds": seconds,
+        }
+        status |= {"warnings": self._warnings} if self._warnings else {}
 
         def commit() -> Saved:
             begun = self._clock()
-            self.folder.commit(chunks, arrays, live, {**status, "seconds": seconds})
+            self.folder.commit(chunks, arrays, live, status)
             self._history.release(len(chunks), self.folder.saved())
             ended = self._clock()
             wait = max(SHORTEST_INTERVAL, (ended - begun) / SHARE_OF_TIME)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,8 @@ class Beginning:
         What else makes the run what it is: how long, and from where.
     ended : dict, optional
         How the same run has ended, where it is only read again.
+    warnings : sequence of str
+        Which hooks failed in the run that it continues.
     """
 
     fingerprint: Fingerprint
@@ -64,6 +66,7 @@ class Beginning:
     recorder: Recorder | None = None
     asked: Fingerprint = field(default_factory=dict)
     ended: Mapping[str, Any] | None = None
+    warnings: Sequence[str] = ()
 
     def abandon(self) -> None:
         """Let others write to the folder: no run will."""
@@ -124,6 +127,7 @@ def _in_memory(beginning: Beginning, plan: Plan, last: Beginning) -> Beginning:
         _check_same(last.fingerprint, beginning.fingerprint)
         _check_likelihood(plan, last.history)
         beginning.history, beginning.seconds = last.history.copy(), last.seconds
+        beginning.warnings = last.warnings
     return beginning
 
 
@@ -221,6 +225,7 @@ def _continue(folder: Folder, beginning: Beginning, plan: Plan) -> None:
         raise StoreError(f"the state in {folder.path} does not fit: {error}") from error
     beginning.history.restore(folder.saved(), state)
     beginning.seconds = folder.status["seconds"]
+    beginning.warnings = folder.status.get("warnings", ())
     _check_likelihood(plan, beginning.history)
 
 

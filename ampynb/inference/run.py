@@ -181,6 +181,8 @@ class Run:
             self._show(saved)
         for failed in () if self._hooks is None else self._hooks.observe(event):
             self._show(failed)
+        if self._hooks is not None and self._recorder is not None:
+            self._recorder.warn(self._hooks.warnings, at_once=is_last)
         if is_last:
             self._show(event)
 

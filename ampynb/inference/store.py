@@ -53,7 +53,7 @@ class Folder:
     Attributes
     ----------
     status : dict
-        How far it is: ``reason, message, step, seconds``.
+        How far it is: ``reason, message, step, seconds``, and ``warnings`` if any.
     """
 
     def __init__(self, path: Path, about: Mapping[str, Any]):
@@ -162,6 +162,23 @@ class Folder:
             self._manifest = manifest
             _entries_to_disk(self.path)
             self._remove_replaced()
+
+    def add_to_status(self, **more: Any) -> None:
+        """Say more of the run; draws and state stay as they are.
+
+        Raises
+        ------
+        StoreError
+            Where the folder cannot be written.
+        """
+        former = self._manifest
+        manifest = dataclasses.replace(
+            former, status={**former.status, **more}, commits=former.commits + 1
+        )
+        with explained(self.path):
+            manifest.write(self.path)
+            self._manifest = manifest
+            _entries_to_disk(self.path)
 
     def _with_chunks(
         self, known: Sequence[DrawsFile], chunks: Sequence[Draws]

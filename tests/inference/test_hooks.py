@@ -318,7 +318,27 @@ def test_an_error_of_any_other_is_told_and_takes_nothing_away(
     assert [record.getMessage() for record in caplog.records] == [
         f"{told}; the run goes on"
     ]
-    assert_same(anb.open_run(tmp_path / "run"), result)
+    opened = anb.open_run(tmp_path / "run")
+    assert_same(opened, result)
+    assert list(opened.warnings) == [told]
+
+
+def test_what_failed_is_told_of_a_run_that_is_continued_or_read_again(tmp_path: Path):
+    class Own(Line):
+        def save_attributes(self, paths):
+            raise RuntimeError("out of luck")
+
+    told = ["save_attributes failed: RuntimeError: out of luck"]
+    engine = anb.InferenceEngine(Own(X, Y, YERR), LINE.model, seed=5)
+    path = tmp_path / "run"
+    script = replace(SCRIPT, iterations=900, seconds_per_step=1e-3)
+    assert run_to(engine, script, 40, path=path).reason == "stopped"
+    assert list(anb.open_run(path).warnings) == told
+    for resume in (True, False):
+        result = engine.run(sampler=script, path=path, progress="none", resume=resume)
+        assert result.reason == "completed"
+        assert list(result.warnings) == told
+        assert list(anb.open_run(path).warnings) == told
 
 
 def test_a_result_that_is_none_is_told_and_a_plain_one_made():
