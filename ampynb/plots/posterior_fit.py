@@ -15,7 +15,9 @@ __all__ = ["fit_figure", "posterior_fit"]
 IMAGE_SIZE = (12, 4)
 
 
-def posterior_fit(result: Any, n: int, mass: float) -> NotebookFigure:
+def posterior_fit(
+    result: Any, n: int, mass: float, factor: Any = None
+) -> NotebookFigure:
     """Draw the median fit, the best one dashed, a band and the residuals.
 
     Of an image the median fit alone: no band can lie over it.
@@ -27,16 +29,22 @@ def posterior_fit(result: Any, n: int, mass: float) -> NotebookFigure:
         Posterior draws that the band is made of.
     mass : float
         Share of their models that the band holds.
+    factor : Factor, optional
+        The analysis of a joint fit that is drawn; all by default.
     """
-    analysis = result.analysis
-    figure, panels = fit_figure(
-        analysis, analysis.fit_for_visualization(result.median())
-    )
+    joint = result.analysis
+    analysis = joint if factor is None else factor.analysis
+
+    def drawn(fit: Any) -> Any:
+        return fit if factor is None else factor.of(fit)
+
+    median = joint.fit_for_visualization(result.median())
+    figure, panels = fit_figure(analysis, drawn(median))
     if isinstance(panels, ImagePanels):
         return figure
     instances = jax.vmap(result.model.instance_from_vector)(result.sample(n))
-    panels.add_band(analysis.fits_for_visualization(instances), mass)
-    panels.add_best(analysis.fit_for_visualization(result.instance))
+    panels.add_band(drawn(joint.fits_for_visualization(instances)), mass)
+    panels.add_best(drawn(joint.fit_for_visualization(result.instance)))
     return figure
 
 

@@ -24,6 +24,7 @@ from ampynb.model.model import Model
 from ampynb.results import chaining
 from ampynb.results.columns import columns_of
 from ampynb.results.export import inference_data
+from ampynb.results.factor import Factor, factor
 from ampynb.results.history import Best
 from ampynb.results.intervals import errors_at_sigma, values_at_sigma
 from ampynb.results.latents import Latents
@@ -132,6 +133,13 @@ class Result:
     def has_posterior(self) -> bool:
         """Whether model and analysis are at hand."""
         return self._posterior is not None
+
+    def __getitem__(self, name: str | int) -> Factor:
+        """Return what a joint fit says of one of its analyses: ``result["radio"]``."""
+        return factor(self, name)
+
+    # Without it Python would count through __getitem__, which takes names.
+    __iter__ = None
 
     # Draws
 

@@ -1,0 +1,172 @@
+"""What the result of a joint fit says of one of its analyses."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from ampynb.analysis.joint import JointAnalysis
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ampynb.plots.figure import NotebookFigure
+    from ampynb.results.result import Result
+
+__all__ = ["Factor", "factor"]
+
+
+class Factor:
+    """One analysis of a joint fit: ``result["radio"]``.
+
+    The posterior is that of the joint fit; here are the parts of it that this analysis
+    has to do with.
+
+    Attributes
+    ----------
+    result : Result
+        Of the joint fit.
+    name : str
+        Of the analysis; with dots where joint analyses are nested.
+    """
+
+    def __init__(self, result: Result, name: str):
+        self.result, self.name = result, name
+        self._path = name.split(".")
+
+    @property
+    def analysis(self) -> Any:
+        """The analysis, with its own data."""
+        return _members(self.result.analysis, self._path)[-1]
+
+    @property
+    def parameters(self) -> list[str]:
+        """Elements of the vector that are its own, tied to its own, or shared."""
+        rows = {row.name: row for row, _ in self.result.model.entries()}
+        seen = {row.source or name for name, row in rows.items() if self._sees(name)}
+        return [
+            element
+            for name, row in rows.items()
+            if name in seen and row.kind == "free"
+            for element in row.element_names()
+        ]
+
+    def _sees(self, parameter: str) -> bool:
+        """Tell whether a parameter is not that of another analysis."""
+        joints = _members(self.result.analysis, self._path)[:-1]
+        words = parameter.split(".")
+        for depth, (joint, own) in enumerate(zip(joints, self._path, strict=True)):
+            if words[depth] != own:
+                return words[depth] not in joint.analyses
+        return True
+
+    @property
+    def instance(self) -> Any:
+        """What the analysis is given at the joint fit's best point."""
+        return self._own(self.result.instance)
+
+    def median(self) -> Any:
+        """Return what the analysis is given at the median of each parameter."""
+        return self._own(self.result.median())
+
+    def draw_instances(self, n: int, seed: int = 0) -> list:
+        """Return what the analysis is given at ``n`` draws of the joint posterior."""
+        return [self._own(one) for one in self.result.draw_instances(n, seed)]
+
+    def _own(self, instance: Any) -> Any:
+        joints = _members(self.result.analysis, self._path)[:-1]
+        for joint, name in zip(joints, self._path, strict=True):
+            instance = joint.instance_of(name, instance)
+        return instance
+
+    def of(self, fit: Any) -> Any:
+        """Return the part of a `JointFit` that is the fit of this analysis.
+
+        Raises
+        ------
+        ValueError
+            Where the analysis has no ``fit_from``.
+        """
+        if not self.analysis.has_fit:
+            raise ValueError(
+                f"expected an analysis with a fit; got {self.name!r}, a likelihood "
+                "alone; write fit_from(self, instance) in its class"
+            )
+        for name in self._path:
+            fit = fit[name]
+        return fit
+
+    @property
+    def fit(self) -> Any:
+        """The fit at the joint fit's best point."""
+        result = self.result
+        return self.of(result.analysis.fit_for_visualization(result.instance))
+
+    @property
+    def log_likelihood(self) -> float:
+        """Log likelihood of the analysis alone at the joint fit's best point."""
+        result = self.result
+        found: Any = result.analysis.fit_for_visualization(result.instance)
+        *above, last = self._path
+        for name in above:
+            found = found[name]
+        return float(found.log_likelihoods[last])
+
+    def summary(self) -> pd.DataFrame:
+        """Return the rows of the posterior table that are its `parameters`."""
+        return self.result.summary().loc[self.parameters]
+
+    def corner(self, **options: Any) -> Any:
+        """Draw the corner plot of its `parameters`; see `Result.corner`."""
+        return self.result.corner(self.parameters, **options)
+
+    def plot_fit(self, n: int = 200, mass: float = 0.68) -> NotebookFigure:
+        """Draw its fit, as `Result.plot_fit` does those of all."""
+        from ampynb.plots.posterior_fit import posterior_fit
+
+        return posterior_fit(self.result, n, mass, self)
+
+    def __repr__(self) -> str:
+        return f"{self._headline()}\n{self.summary().round(4).to_string()}"
+
+    def _repr_html_(self) -> str:
+        table = self.summary().to_html(float_format="{:.4g}".format, border=0)
+        return f"<b>{escape(self._headline())}</b>{table}"
+
+    def _headline(self) -> str:
+        return (
+            f"{self.name} of a joint fit: {self.analysis!r}, "
+            f"ln likelihood {self.log_likelihood:.2f} at the best point"
+        )
+
+
+def factor(result: Result, name: str | int) -> Factor:
+    """Return what the result says of one analysis of a joint fit.
+
+    Raises
+    ------
+    KeyError
+        Where the fit is not of several analyses, or has none of this name.
+    """
+    found = Factor(result, str(name))
+    _members(result.analysis, found._path)
+    return found
+
+
+def _members(analysis: Any, path: list[str]) -> list[Any]:
+    """Return the analyses on the way to a named one, and that one last."""
+    found = [analysis]
+    for name in path:
+        inner = found[-1]
+        if not isinstance(inner, JointAnalysis):
+            raise KeyError(
+                "expected the result of an ampynb.JointAnalysis, whose analyses have "
+                f"names; got {name!r} of the analysis {type(inner).__qualname__}"
+            )
+        if name not in inner.analyses:
+            raise KeyError(
+                f"expected one of the analyses {', '.join(inner.analyses)}; "
+                f"got {name!r}"
+            )
+        found.append(inner.analyses[name])
+    return found
