@@ -26,12 +26,14 @@ def of_posterior(posterior: anb.Posterior, key: Any) -> Any:
     analysis: Any = posterior.analysis
     return (
         jax.vmap(jax.value_and_grad(posterior.log_density))(z),
-        analysis.outliers.log_prob(vectors[:, 0]),
+        [outliers.log_prob(0.5) for outliers in analysis.outliers],
     )
 
 
 if __name__ == "__main__":
     line: Any = Line(jnp.arange(3.0), jnp.arange(3.0), np.full(3, 0.1))
-    line.outliers = dist.TruncatedNormal(*np.array([0.0, 1.0]), low=-np.ones(1))
+    numbers = np.array([0.4, 1.3])
+    families = dist.Normal, dist.StudentT, dist.Gamma, dist.Beta, dist.Uniform
+    line.outliers = [family(*numbers) for family in families]
     arguments = anb.Posterior(line, MODEL), jax.random.key(0)
     print(jax.jit(of_posterior).lower(*arguments).as_text())
