@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.patches import Polygon
+from matplotlib.transforms import Affine2D
 
 from ampynb.algorithms.algorithm import WARMUP
 from ampynb.plots.figure import COLOURS, GREY
@@ -16,11 +18,12 @@ __all__ = ["LiveTraces"]
 MOST_CHAINS = 8
 MOST_POINTS = 300
 BINS = 30
-SPARE = 1.3  # how far the axis of steps goes beyond the last one
+BESIDE = 0.17  # share of the width that the histograms have
+SPARE = 2.0  # how far the axis of steps goes, in last steps: new axes are dear
 
 
 class LiveTraces:
-    """One row of axes for each parameter: chains on the left, draws on the right.
+    """Axes for each parameter: chains within, a histogram of the draws on the right.
 
     The axes change in leaps, so that most pictures are drawn over a kept background.
     Where points die one after another, they are dots, and the distribution is that of
@@ -42,30 +45,21 @@ class LiveTraces:
 
     def __init__(self, figure: Any, names: Sequence[str], history: History):
         self.history = history
-        axes = figure.subplots(
-            len(names),
-            2,
-            squeeze=False,
-            sharex="col",
-            sharey="row",
-            gridspec_kw={"width_ratios": [5, 1], "wspace": 0.03},
-        )
+        self.traces = figure.subplots(len(names), squeeze=False, sharex=True)[:, 0]
         figure.subplots_adjust(
-            left=0.22, right=0.985, top=0.96, bottom=0.13, hspace=0.15
+            left=0.22, right=0.985 - 0.765 * BESIDE, top=0.96, bottom=0.13, hspace=0.15
         )
-        for (trace, marginal), name in zip(axes, names, strict=True):
-            _make_quiet(trace, marginal)
+        for trace, name in zip(self.traces, names, strict=True):
+            _make_quiet(trace)
             trace.set_ylabel(name, fontsize=8, rotation=0, ha="right", va="center")
-            trace.yaxis.set_label_coords(-0.15, 0.5)
-        axes[-1, 0].set_xlabel("step", fontsize=8)
-        axes[0, 1].set_xlim(0, 1.08)
-        axes[0, 0].set_xlim(0, 1)
-        self.traces, self.marginals = axes[:, 0], axes[:, 1]
+            trace.yaxis.set_label_coords(-0.18, 0.5)
+        self.traces[-1].set_xlabel("step", fontsize=8)
+        self.traces[0].set_xlim(0, 1)
         self._lines: list[list] = [[] for _ in names]
         self._shades = [
             trace.axvspan(0, 0, color=GREY, alpha=0.15, lw=0) for trace in self.traces
         ]
-        self._fills = [_empty_histogram(marginal) for marginal in self.marginals]
+        self._fills = [_empty_histogram(trace) for trace in self.traces]
         self.artists: list = [*self._shades, *self._fills]
 
     def update(self, whole: bool = False) -> bool:
@@ -113,7 +107,7 @@ class LiveTraces:
     def _reach(self, last: int, whole: bool) -> bool:
         """Let the axis of steps have room for the last one; return whether it moved."""
         before = self.traces[0].get_xlim()[1]
-        if not whole and last <= before <= 2 * last:
+        if not whole and last <= before <= 2 * SPARE * last:
             return False
         reach = max(last if whole else SPARE * last, 2)
         self.traces[0].set_xlim(0, reach)
@@ -127,19 +121,23 @@ def _shown_from(steps: np.ndarray, warmup: int, dies: bool) -> int:
     return int(np.sum(steps <= warmup)) if steps[-1] > 1.2 * warmup else 0
 
 
-def _make_quiet(trace: Any, marginal: Any) -> None:
-    for axes in (trace, marginal):
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.spines[["left", "bottom"]].set_color(GREY)
-        axes.tick_params(labelsize=7, color=GREY)
-        axes.locator_params(axis="y", nbins=3)
-    marginal.spines["bottom"].set_visible(False)
-    marginal.tick_params(left=False, bottom=False, labelleft=False, labelbottom=False)
+def _make_quiet(trace: Any) -> None:
+    trace.spines[["top", "right"]].set_visible(False)
+    trace.spines[["left", "bottom"]].set_color(GREY)
+    trace.tick_params(labelsize=7, color=GREY)
+    trace.locator_params(axis="y", nbins=3)
 
 
-def _empty_histogram(axes: Any) -> Any:
-    (fill,) = axes.fill([0, 0, 0], [0, 0, 0], color=COLOURS[0], alpha=0.6, lw=0)
-    return fill
+def _empty_histogram(trace: Any) -> Any:
+    """Return a polygon to the right of axes, its y theirs, its x from 0 to 1.
+
+    Axes of its own would take as long to make and to draw as those of the trace.
+    """
+    width = BESIDE / (1 - BESIDE)
+    place = Affine2D().scale(0.95 * width, 1).translate(1 + 0.05 * width, 0)
+    fill = Polygon(np.zeros((3, 2)), color=COLOURS[0], alpha=0.6, lw=0, clip_on=False)
+    fill.set_transform(place + trace.get_yaxis_transform())
+    return trace.add_artist(fill)
 
 
 def _fit_limits(axes: Any, low: float, high: float) -> bool:

@@ -55,13 +55,14 @@ def test_the_axis_of_steps_has_room_until_the_run_has_ended(picture):
         return picture._traces.traces[0].get_xlim()[1]
 
     picture.png()
-    assert reach() == pytest.approx(260)
-    grow(picture.history, 100)
-    picture.png()
-    assert reach() == pytest.approx(390)
+    assert reach() == pytest.approx(400)
+    for steps, expected in ((100, 400), (150, 898)):
+        grow(picture.history, steps)
+        picture.png()
+        assert reach() == pytest.approx(expected, abs=2)
     picture.png(whole=True)
     last = picture.history.thinned(300)[0][-1]
-    assert reach() == last and 290 < last <= 300
+    assert reach() == last and 445 < last <= 450
 
 
 def test_the_distribution_beside_the_trace_is_that_of_the_draws(picture):
