@@ -4,8 +4,9 @@ Panels of data, model and residuals with 1,000 points, and three images of 100 x
 pixels: the explorer with its sweep, without it, over a network with a delay of 200 ms
 and beside a NUTS run; a bare slider-to-picture round trip; and the ordinary ways to do
 it, as far as they are installed: ``ipywidgets.interact`` with matplotlib, ipympl, and
-mpl-interactions. One session, alternating rounds. Needs the extra ``test`` and a
-Chromium on the path. Run ``python benchmarks/sliders.py [rounds]``.
+mpl-interactions. One session; what is to be compared is measured in turns. Needs the
+extra ``test`` and a Chromium on the path. Run ``python benchmarks/sliders.py 3`` for
+three rounds.
 """
 
 from __future__ import annotations
@@ -136,6 +137,12 @@ NOTEBOOKS = {  # name, cells before the one with the picture, that cell, its sli
     "mpl-interactions": ([SET_UP, CURVES], MPL_INTERACTIONS, "amplitude"),
 }
 NEEDED = {"ipympl": "ipympl", "mpl-interactions": "mpl_interactions"}
+AWAY = ", 200 ms away"
+GROUPS = [  # open together and measured in turns: idle pages take their share too
+    ("bare round trip", "explorer, no sweep", "explorer, images, no sweep"),
+    ("explorer", "explorer, images", "interact", "ipympl", "mpl-interactions"),
+    (f"explorer{AWAY}", f"explorer, images{AWAY}"),
+]
 
 
 def open_page(
@@ -186,37 +193,46 @@ def tell_flood(page: NotebookPage, slider: Slider, picture: Picture) -> None:
     )
 
 
-def main() -> None:
-    """Measure in alternating rounds, and print medians and 95th percentiles."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+def measure_group(lab: JupyterLab, group: tuple[str, ...], rounds: int) -> None:
+    """Measure the pages of a group in turns."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        lab = stack.enter_context(JupyterLab(folder / "lab"))
-        missing = [n for n, m in NEEDED.items() if not importlib.util.find_spec(m)]
-        pages = {
-            name: open_page(lab, folder, name)
-            for name in NOTEBOOKS
-            if name not in missing
-        }
-        url = stack.enter_context(delayed(lab.url, DELAY))
-        for name in ("explorer", "explorer, images"):
-            pages[f"{name}, 200 ms away"] = open_page(lab, folder, name, url)
+        far = stack.enter_context(delayed(lab.url, DELAY))
+        pages = {}
+        for name in group:
+            if not importlib.util.find_spec(NEEDED.get(name, "ampynb")):
+                print(f"{name:34s} is not installed")
+                continue
+            url = far if name.endswith(AWAY) else ""
+            pages[name] = open_page(lab, folder, name.removesuffix(AWAY), url)
+            stack.callback(pages[name][0].close)
         found: dict[str, list[float]] = {name: [] for name in pages}
         for _ in range(rounds):
             for name, opened in pages.items():
                 found[name] += measure(*opened)
         for name, times in found.items():
             tell(name, times)
-        for name in missing:
-            print(f"{name:34s} is not installed")
-        page, slider, picture = pages["explorer"]
-        tell_flood(page, slider, picture)
-        page.execute(SAMPLE, timeout=60)
-        time.sleep(20)  # compiling
-        tell("explorer, beside NUTS", measure(page, slider, picture))
-        page.execute("run.stop()")
-        for opened, *_ in pages.values():
-            opened.close()
+
+
+def measure_busy(lab: JupyterLab, folder: Path) -> None:
+    """Measure a flood of moves, and moves beside a run of NUTS."""
+    page, slider, picture = open_page(lab, folder, "explorer")
+    tell_flood(page, slider, picture)
+    page.execute(SAMPLE, timeout=60)
+    time.sleep(20)  # compiling
+    tell("explorer, beside NUTS", measure(page, slider, picture))
+    page.execute("run.stop()")
+    page.close()
+
+
+def main() -> None:
+    """Measure in alternating rounds, and print medians and 95th percentiles."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    with tempfile.TemporaryDirectory() as folder:
+        with JupyterLab(Path(folder) / "lab") as lab:
+            for group in GROUPS:
+                measure_group(lab, group, rounds)
+            measure_busy(lab, Path(folder))
 
 
 if __name__ == "__main__":

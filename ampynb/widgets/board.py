@@ -180,9 +180,8 @@ class Board:
         if drawing.scene is not None and drawing.epoch != self._drawn_epoch:
             layout = {**drawing.scene.layout(drawing.fit), "epoch": drawing.epoch}
         values = list(point.elements.values())
-        with self.view.hold_sync():
-            self.view.code = code_of(point)
-            self.view.show_frame(frame, values, layout, drawing.background)
+        self.view.show_frame(frame, values, layout, drawing.background)
+        self.view.code = code_of(point)  # later: the picture is waited for
         self._drawn_epoch = drawing.epoch
 
     def _draw_extra(self) -> None:
