@@ -323,6 +323,19 @@ def test_an_error_of_any_other_is_told_and_takes_nothing_away(
     assert list(opened.warnings) == [told]
 
 
+def test_nothing_is_printed_unless_asked_for(capfd: pytest.CaptureFixture):
+    class Drawing(anb.Visualizer):
+        @staticmethod
+        def visualize(analysis, paths, instance, during_analysis):
+            return analysis.fit_for_visualization(instance)
+
+    kind = type("Own", (Line,), {"Visualizer": Drawing})
+    engine = anb.InferenceEngine(kind(X, Y, YERR), LINE.model, seed=5)
+    every = {"iterations_per_quick_update": 1}
+    engine.run(sampler=SCRIPT, progress="none", run_kw=every)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_what_failed_is_told_of_a_run_that_is_continued_or_read_again(tmp_path: Path):
     class Own(Line):
         def save_attributes(self, paths):
