@@ -34,7 +34,7 @@ def check_likelihood(posterior: Posterior) -> None:
     try:
         if posterior.analysis.use_jax:
             # The posterior is an argument, as in a run: its data are traced too.
-            shape = jax.eval_shape(_number, posterior, vector).shape
+            shape = _traced_number.eval_shape(posterior, vector).shape
         else:
             shape = np.shape(_number(posterior, vector))
     except _Misuse as error:
@@ -72,6 +72,10 @@ def _number(posterior: Posterior, vector: Any) -> Any:
             f"{type(value).__qualname__}; return jnp.sum(...) or fit.log_likelihood"
         )
     return jnp.asarray(value) if posterior.analysis.use_jax else value
+
+
+# Kept: JAX never lets go of what it knows of a function that it has traced.
+_traced_number = jax.jit(_number)
 
 
 def _first_line(error: Exception) -> str:
