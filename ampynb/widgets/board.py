@@ -285,8 +285,8 @@ class Board:
 
     def close(self) -> None:
         """Close the widgets, and let go of figure and fits."""
-        self._quick.clear()
-        self._slow.clear()
+        self._quick.close()
+        self._slow.close()
         if self.monitor is not None:
             self.monitor.close()
         with self.drawing.lock:

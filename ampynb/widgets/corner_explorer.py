@@ -315,7 +315,7 @@ class CornerExplorer:
 
     def close(self) -> None:
         """Close the widget, and let go of its figures."""
-        self._worker.clear()
+        self._worker.close()
         with self._board.lock:
             self._board.close()
         self._finalizer.detach()

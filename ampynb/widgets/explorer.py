@@ -374,6 +374,7 @@ class FitExplorer:
 
     def close(self) -> None:
         """Close every widget of the explorer, and let go of its figure."""
+        self._tasks.close()
         self._board.close()
         self._finalizer.detach()
 

@@ -290,7 +290,7 @@ class Replay:
 
     def close(self) -> None:
         """Close the widget, and let go of figures and fits."""
-        self._worker.clear()
+        self._worker.close()
         with self._lock:
             close_all(self._widgets)
             self._widgets.clear()

@@ -33,6 +33,7 @@ class Worker:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._busy = False
+        self._closed = False
 
     def submit(
         self, kind: str, job: Callable[[], Generator | None], after: float = 0.0
@@ -49,10 +50,12 @@ class Worker:
                 self._thread.start()
             self._changed.notify_all()
 
-    def clear(self) -> None:
-        """Forget the jobs that wait."""
+    def close(self) -> None:
+        """Forget the jobs that wait, and let the thread end at once."""
         with self._changed:
             self._jobs.clear()
+            self._closed = True
+            self._changed.notify_all()
 
     def wait(self, timeout: float = 60.0) -> bool:
         """Wait until all is done; return whether it was in time."""
@@ -73,7 +76,8 @@ class Worker:
                         self._busy = True
                         return kind, self._jobs.pop(kind)[1]
                 nearest = min((due for due, _ in self._jobs.values()), default=None)
-                wait = SECONDS_BEFORE_REST if nearest is None else nearest - now
+                rest = 0.0 if self._closed else SECONDS_BEFORE_REST
+                wait = rest if nearest is None else nearest - now
                 if not self._changed.wait(wait) and not self._jobs:
                     self._thread = None
                     return None

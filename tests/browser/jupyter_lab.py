@@ -247,6 +247,11 @@ class NotebookPage:
         """Start one cell and return at once."""
         self._probe("run", "notebook:run-cell", self._index(cell))
 
+    def run_again(self, cell: int | str, times: int) -> None:
+        """Run one cell many times, each as soon as the kernel is done with the last."""
+        self._probe("runAgain", self._index(cell), times)
+        self.wait_idle()
+
     def wait_idle(self, timeout: float = 30, quiet: float = 0.1) -> None:
         """Wait until no request is open and no message has come for a `quiet` while.
 

@@ -98,6 +98,14 @@
     window.jupyterapp.commands.execute(command).finally(() => { commands -= 1; });
   }
 
+  async function runAgain(index, times) {
+    panel().content.deselectAll();
+    panel().content.activeCellIndex = index;
+    for (let i = 0; i < times; i += 1) {
+      await window.jupyterapp.commands.execute('notebook:run-cell');
+    }
+  }
+
   async function evaluate(expression, timeoutMs) {
     const future = kernel().requestExecute({
       code: '', silent: true, store_history: false, user_expressions: { value: expression },
@@ -170,7 +178,7 @@
   }
 
   window.probe = {
-    attach, armLatency, callbackErrors, cellErrors, evaluate, fingerprint, run, until,
+    attach, armLatency, callbackErrors, cellErrors, evaluate, fingerprint, run, runAgain, until,
     findTag: (tag) => cells().findIndex((cell) => tagsOf(cell).includes(tag)),
     save: () => panel().context.save(),
     shutDown: () => panel().sessionContext.shutdown(),

@@ -98,6 +98,18 @@ def test_the_thread_ends_when_there_is_no_work_and_comes_back(worker, monkeypatc
         assert worker._thread is None
 
 
+def test_a_closed_one_forgets_its_jobs_and_ends_its_thread_at_once(worker):
+    done = []
+    go = blocked(worker)
+    thread = worker._thread
+    worker.submit("later", lambda: done.append("later"), after=30)
+    worker.close()
+    go.set()
+    thread.join(module.SECONDS_BEFORE_REST / 2)
+    assert not thread.is_alive()
+    assert done == []
+
+
 def test_a_job_that_is_done_is_not_held(worker):
     class Held:
         def job(self):
