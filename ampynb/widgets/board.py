@@ -180,8 +180,9 @@ class Board:
         if drawing.scene is not None and drawing.epoch != self._drawn_epoch:
             layout = {**drawing.scene.layout(drawing.fit), "epoch": drawing.epoch}
         values = list(point.elements.values())
-        self.view.show_frame(frame, values, layout, drawing.background)
-        self.view.code = code_of(point)  # later: the picture is waited for
+        with self.view.hold_sync():
+            self.view.code = code_of(point)
+            self.view.show_frame(frame, values, layout, drawing.background)
         self._drawn_epoch = drawing.epoch
 
     def _draw_extra(self) -> None:

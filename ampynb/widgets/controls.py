@@ -163,14 +163,12 @@ class ParameterControl:
         if self._programmatic or self._is_echo(change["new"]):
             return
         self._echoes = []
-        value = _plain(change["new"])
-        # First: the page has set the box already, and waits for the picture.
-        self._on_change(self.control.element, value)
         self._programmatic = True
         try:
-            self.number.value = value
+            self.number.value = _plain(change["new"])
         finally:
             self._programmatic = False
+        self._on_change(self.control.element, self.value)
 
     def _number_typed(self, change: dict) -> None:
         if self._programmatic:
