@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ampynb.plots.figure import NotebookFigure
     from ampynb.results.result import Result
 
-__all__ = ["Factor", "factor"]
+__all__ = ["Factor"]
 
 
 class Factor:
@@ -28,16 +28,19 @@ class Factor:
         Of the joint fit.
     name : str
         Of the analysis; with dots where joint analyses are nested.
+    analysis : Analysis
+        With its own data.
+
+    Raises
+    ------
+    KeyError
+        Where the fit is not of several analyses, or has none of this name.
     """
 
     def __init__(self, result: Result, name: str):
         self.result, self.name = result, name
         self._path = name.split(".")
-
-    @property
-    def analysis(self) -> Any:
-        """The analysis, with its own data."""
-        return _members(self.result.analysis, self._path)[-1]
+        *self._joints, self.analysis = _members(result.analysis, self._path)
 
     @property
     def parameters(self) -> list[str]:
@@ -53,11 +56,10 @@ class Factor:
 
     def _sees(self, parameter: str) -> bool:
         """Tell whether a parameter is not that of another analysis."""
-        joints = _members(self.result.analysis, self._path)[:-1]
         words = parameter.split(".")
-        for depth, (joint, own) in enumerate(zip(joints, self._path, strict=True)):
-            if words[depth] != own:
-                return words[depth] not in joint.analyses
+        for word, joint, own in zip(words, self._joints, self._path, strict=False):
+            if word != own:
+                return word not in joint.analyses
         return True
 
     @property
@@ -74,8 +76,7 @@ class Factor:
         return [self._own(one) for one in self.result.draw_instances(n, seed)]
 
     def _own(self, instance: Any) -> Any:
-        joints = _members(self.result.analysis, self._path)[:-1]
-        for joint, name in zip(joints, self._path, strict=True):
+        for joint, name in zip(self._joints, self._path, strict=True):
             instance = joint.instance_of(name, instance)
         return instance
 
@@ -92,25 +93,28 @@ class Factor:
                 f"expected an analysis with a fit; got {self.name!r}, a likelihood "
                 "alone; write fit_from(self, instance) in its class"
             )
-        for name in self._path:
+        return self._around(fit)[self._path[-1]]
+
+    def _around(self, fit: Any) -> Any:
+        """Return the `JointFit`, of those that are nested, which has its fit."""
+        for name in self._path[:-1]:
             fit = fit[name]
         return fit
 
     @property
     def fit(self) -> Any:
         """The fit at the joint fit's best point."""
-        result = self.result
-        return self.of(result.analysis.fit_for_visualization(result.instance))
+        return self.of(self._joint_fit)
 
     @property
     def log_likelihood(self) -> float:
         """Log likelihood of the analysis alone at the joint fit's best point."""
+        return float(self._around(self._joint_fit).log_likelihoods[self._path[-1]])
+
+    @property
+    def _joint_fit(self) -> Any:
         result = self.result
-        found: Any = result.analysis.fit_for_visualization(result.instance)
-        *above, last = self._path
-        for name in above:
-            found = found[name]
-        return float(found.log_likelihoods[last])
+        return result.analysis.fit_for_visualization(result.instance)
 
     def summary(self) -> pd.DataFrame:
         """Return the rows of the posterior table that are its `parameters`."""
@@ -138,19 +142,6 @@ class Factor:
             f"{self.name} of a joint fit: {self.analysis!r}, "
             f"ln likelihood {self.log_likelihood:.2f} at the best point"
         )
-
-
-def factor(result: Result, name: str | int) -> Factor:
-    """Return what the result says of one analysis of a joint fit.
-
-    Raises
-    ------
-    KeyError
-        Where the fit is not of several analyses, or has none of this name.
-    """
-    found = Factor(result, str(name))
-    _members(result.analysis, found._path)
-    return found
 
 
 def _members(analysis: Any, path: list[str]) -> list[Any]:

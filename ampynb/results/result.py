@@ -24,7 +24,7 @@ from ampynb.model.model import Model
 from ampynb.results import chaining
 from ampynb.results.columns import columns_of
 from ampynb.results.export import inference_data
-from ampynb.results.factor import Factor, factor
+from ampynb.results.factor import Factor
 from ampynb.results.history import Best
 from ampynb.results.intervals import errors_at_sigma, values_at_sigma
 from ampynb.results.latents import Latents
@@ -136,7 +136,7 @@ class Result:
 
     def __getitem__(self, name: str | int) -> Factor:
         """Return what a joint fit says of one of its analyses: ``result["radio"]``."""
-        return factor(self, name)
+        return Factor(self, str(name))
 
     # Without it Python would count through __getitem__, which takes names.
     __iter__ = None
