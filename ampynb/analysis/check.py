@@ -34,11 +34,11 @@ def check_likelihood(posterior: Posterior) -> None:
     try:
         if posterior.analysis.use_jax:
             # The posterior is an argument, as in a run: its data are traced too.
-            shape = _traced_number.eval_shape(posterior, vector).shape
+            _traced_number.eval_shape(posterior, vector)
         else:
-            shape = np.shape(_number(posterior, vector))
-    except _Misuse as error:
-        raise TypeError(str(error)) from None
+            _number(posterior, vector)
+    except _Misuse as misuse:
+        raise misuse.error from None
     except Exception as error:
         if is_numpy_code(error):
             raise TypeError(
@@ -53,28 +53,36 @@ def check_likelihood(posterior: Posterior) -> None:
             f"{posterior.analysis!r}; give arrays that belong together equal lengths, "
             "and look at the error above"
         ) from error
-    if shape != ():
-        raise ValueError(
-            f"expected one log likelihood, a scalar; got an array of shape {shape}; "
-            "sum over the data, as with jnp.sum(...)"
-        )
 
 
 class _Misuse(Exception):
     """The likelihood returned something that is no number."""
 
+    def __init__(self, error: Exception):
+        super().__init__(str(error))
+        self.error = error
+
 
 def _number(posterior: Posterior, vector: Any) -> Any:
     value = posterior.raw_log_likelihood(vector)
     if not (is_array(value) or isinstance(value, int | float)):
-        raise _Misuse(
+        wrong = TypeError(
             "expected a number or an array from the log likelihood; got "
             f"{type(value).__qualname__}; return jnp.sum(...) or fit.log_likelihood"
         )
+        raise _Misuse(wrong)
+    if np.shape(value) != ():
+        # In here: what JAX has traced to its end it does not trace again, also when
+        # what the likelihood calls has been put right.
+        wrong = ValueError(
+            "expected one log likelihood, a scalar; got an array of shape "
+            f"{np.shape(value)}; sum over the data, as with jnp.sum(...)"
+        )
+        raise _Misuse(wrong)
     return jnp.asarray(value) if posterior.analysis.use_jax else value
 
 
-# Kept: JAX never lets go of what it knows of a function that it has traced.
+# Made once: jax.eval_shape makes one at each call, all of which JAX keeps.
 _traced_number = jax.jit(_number)
 
 

@@ -183,6 +183,20 @@ def test_the_check_evaluates_once_and_compiles_nothing():
     assert kind.evaluations == 1
 
 
+def test_what_the_likelihood_calls_may_be_put_right_in_the_same_session():
+    helper = {"square": lambda a: jnp.full(5, -(a**2))}
+
+    class Own(anb.Analysis):
+        def log_likelihood_function(self, instance):
+            return helper["square"](instance.a)
+
+    posterior = anb.Posterior(Own(), MODEL)
+    with pytest.raises(ValueError, match=r"a scalar; got an array of shape \(5,\)"):
+        check_likelihood(posterior)
+    helper["square"] = lambda a: -(a**2)
+    check_likelihood(posterior)
+
+
 def test_the_check_leaves_the_analysis_as_it_is():
     def remember(self, instance):
         self.latest = instance.a
