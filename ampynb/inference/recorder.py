@@ -132,8 +132,8 @@ class Recorder:
             "message": message,
             "step": step,
             "seconds": seconds,
+            "warnings": self._warnings,
         }
-        status |= {"warnings": self._warnings} if self._warnings else {}
 
         def commit() -> Saved:
             begun = self._clock()

@@ -53,7 +53,7 @@ class Folder:
     Attributes
     ----------
     status : dict
-        How far it is: ``reason, message, step, seconds``, and ``warnings`` if any.
+        How far it is: ``reason, message, step, seconds, warnings``.
     """
 
     def __init__(self, path: Path, about: Mapping[str, Any]):
@@ -158,9 +158,7 @@ class Folder:
                     if arrays
                 ),
             )
-            manifest.write(self.path)
-            self._manifest = manifest
-            _entries_to_disk(self.path)
+            self._write(manifest)
             self._remove_replaced()
 
     def add_to_status(self, **more: Any) -> None:
@@ -176,9 +174,12 @@ class Folder:
             former, status={**former.status, **more}, commits=former.commits + 1
         )
         with explained(self.path):
-            manifest.write(self.path)
-            self._manifest = manifest
-            _entries_to_disk(self.path)
+            self._write(manifest)
+
+    def _write(self, manifest: Manifest) -> None:
+        manifest.write(self.path)
+        self._manifest = manifest
+        _entries_to_disk(self.path)
 
     def _with_chunks(
         self, known: Sequence[DrawsFile], chunks: Sequence[Draws]
