@@ -46,8 +46,10 @@ class LiveTraces:
     def __init__(self, figure: Any, names: Sequence[str], history: History):
         self.history = history
         self.traces = figure.subplots(len(names), squeeze=False, sharex=True)[:, 0]
+        left, end = 0.22, 0.985
+        right = end - BESIDE * (end - left)
         figure.subplots_adjust(
-            left=0.22, right=0.985 - 0.765 * BESIDE, top=0.96, bottom=0.13, hspace=0.15
+            left=left, right=right, top=0.96, bottom=0.13, hspace=0.15
         )
         for trace, name in zip(self.traces, names, strict=True):
             _make_quiet(trace)
