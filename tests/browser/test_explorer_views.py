@@ -194,7 +194,7 @@ def test_running_the_cell_many_times_leaves_nothing_behind(curve):
     after, threads, megabytes = left_after(300)
     assert all(now <= then for now, then in zip(after, before, strict=True))
     assert threads <= 2, "those of the explorer that is shown"
-    # One figure, or one sweep, kept by each would be some hundreds.
+    # The pixels of a canvas are a megabyte or more: kept by each, 300.
     assert megabytes - megabytes_before < 80
     assert curve.outputs("explorer").locator("canvas").count() == 1
     curve.check()

@@ -17,7 +17,7 @@ import numpyro.distributions as dist
 
 import ampynb as anb
 
-NWALKERS, STEPS, NDIM = 100, 10_000, 20
+NWALKERS, STEPS, NDIM = 100, 20_000, 20
 
 
 class Normal(anb.Analysis):
