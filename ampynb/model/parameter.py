@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -142,34 +141,23 @@ def _name_of(value: Any) -> str:
 
 def check_prior(prior: dist.Distribution) -> None:
     """Raise where a prior is not of continuous values, or cannot be drawn from."""
-    leaves, structure = jax.tree_util.tree_flatten(prior)
-    # Priors of one family are alike, and drawing takes long to trace.
-    kind = _kind_of_draws(structure, tuple(map(np.shape, leaves)))
-    if kind is None:
+    if not _can_be_drawn_from(prior):
         raise TypeError(
             f"expected a prior that can be drawn from; got {describe_prior(prior)}; "
             "use for instance a wide Normal or Uniform"
         )
-    if not jnp.issubdtype(kind, jnp.floating):
+    if prior.is_discrete:
         raise TypeError(
             f"expected a continuous prior; got {describe_prior(prior)}, whose "
             "values are discrete; sum over its values in the likelihood instead"
         )
 
 
-@functools.cache
-def _kind_of_draws(structure: Any, shapes: tuple) -> Any:
-    """Return the type of the draws of a prior, or None where it gives none."""
-    leaves = [jax.ShapeDtypeStruct(shape, jnp.result_type(float)) for shape in shapes]
-
-    def draw(leaves: list) -> Any:
-        prior = jax.tree_util.tree_unflatten(structure, leaves)
-        return prior.sample(jax.random.key(0))
-
-    try:
-        return jax.eval_shape(draw, leaves).dtype
-    except NotImplementedError:
-        return None
+def _can_be_drawn_from(prior: dist.Distribution) -> bool:
+    """Tell whether a prior, and what it is made of, says how to draw from it."""
+    base: Any = getattr(prior, "base_dist", None)
+    writes_it = type(prior).sample is not dist.Distribution.sample
+    return writes_it and (base is None or _can_be_drawn_from(base))
 
 
 def check_dimension(name: str, prior: dist.Distribution) -> None:

@@ -234,6 +234,13 @@ CASES = {
         (TypeError, ValueError),
         ["expected", "ImproperUniform"],
     ),
+    "prior without draws, expanded": (
+        lambda: anb.Model(
+            a=dist.ImproperUniform(dist.constraints.real, (), ()).expand([2])
+        ),
+        (TypeError, ValueError),
+        ["expected", "ImproperUniform"],
+    ),
     "name of a dimension of ArviZ": (
         lambda: anb.Model(draw=NORMAL),
         ValueError,
