@@ -214,6 +214,8 @@ class Board:
     # What the view asks for
 
     def _receive(self, _: Any, content: dict, buffers: Any) -> None:
+        if content["do"] == "wait":  # has hurried the answer by being sent
+            return
         if content["do"] == "page":
             page = Page(content["width"], content["ratio"], content["dark"])
             self._quick.submit("page", lambda: self._set_page(page))

@@ -247,6 +247,7 @@ function render({ model, el }) {
     bin.push(() => model.off(event, act));
   };
   const send = (content) => model.send(content);
+  const hurry = makeHurry(send);
   const plot = (name) => make('canvas', 'ampynb-samples', { role: 'img', ariaLabel: name });
   const parts = {
     parameters: make('div', 'ampynb-choices', { role: 'group', ariaLabel: 'parameters shown' }),
@@ -302,6 +303,7 @@ function render({ model, el }) {
     if (asked === pointed || !(answered || lost)) return;
     [answered, since] = [false, performance.now()];
     ask();
+    hurry.wait();
   };
   const hover = (i) => {
     if (i === pointed) return;
@@ -322,7 +324,10 @@ function render({ model, el }) {
   parts.keys.addEventListener('keydown', (event) => {
     const step = STEPS[event.key];
     if (event.key === 'Escape') send({ do: 'clear' });
-    if (step) send({ do: 'step', steps: step[0], walkers: step[1] });
+    if (step) {
+      send({ do: 'step', steps: step[0], walkers: step[1] });
+      hurry.wait();
+    }
     if (step || event.key === 'Escape') event.preventDefault();
   });
 
@@ -337,6 +342,7 @@ function render({ model, el }) {
     parts.title.textContent = frame.title ?? '';
     showNumbers(parts.numbers, frame.numbers ?? []);
     fit.read();
+    hurry.answered();
     answered = true;
     askNext();
     repaint();
@@ -353,13 +359,17 @@ function render({ model, el }) {
   readFrame();
   follow('parameters', (entries) => showParameters(parts.parameters, entries, send));
   follow('buttons', (buttons) => showButtons(parts.buttons, buttons, send));
-  follow('alert', (text) => { parts.alert.textContent = text; });
+  follow('alert', (text) => {
+    hurry.answered();
+    parts.alert.textContent = text;
+  });
   follow('region', (region) => { parts.region.textContent = region.text ?? ''; repaint(); });
   const width = (pane) => clamped(pane.clientWidth, 900);
   const forget = watchPage(parts.keys, (_, page) =>
     send({ do: 'page', corner: width(parts.left), fit: width(parts.right), ...page }));
   return () => {
     forget();
+    hurry.answered();
     for (const stop of bin) stop();
   };
 }

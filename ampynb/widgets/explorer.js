@@ -53,8 +53,12 @@ class Picture {
     return Boolean(sweep) && sameNumbers(sweep.values, this.valuesNow(), row.index);
   }
 
+  isExact() {
+    return Boolean(this.exact.values) && sameNumbers(this.exact.values, this.valuesNow());
+  }
+
   choose() {
-    if (this.exact.values && sameNumbers(this.exact.values, this.valuesNow())) return this.exact;
+    if (this.isExact()) return this.exact;
     if (this.moved && this.scene && this.hasSweep(this.moved)) {
       const frame = frameOfSweep(this.sweeps.get(this.moved.name), this.scene, this.moved.position());
       if (frame && this.backgrounds.get(frame.key)) return frame;
@@ -198,6 +202,7 @@ async function render({ model, el }) {
   };
   // A move that the kernel did not take for one, it is told of by the number box.
   let reminder = 0;
+  const hurry = makeHurry(send);
   const remind = (row) => {
     if (picture.exact.values[row.index] !== row.value()) row.number.save_changes();
   };
@@ -210,6 +215,7 @@ async function render({ model, el }) {
       picture.moved = row;
       row.number.set('value', rounded(value)); // shown at once; the kernel sets it too
       picture.schedule();
+      if (picture.choose() === picture.exact && !picture.isExact()) hurry.wait();
       clearTimeout(reminder);
       reminder = setTimeout(() => remind(row), REMIND_MS);
     });
@@ -220,6 +226,7 @@ async function render({ model, el }) {
   });
   listen(model, 'change:scene', () => { picture.readScene(); picture.readFrame(); });
   listen(model, 'change:frame', () => {
+    hurry.answered();
     picture.readFrame();
     const held = rows.find((row) => row.el.contains(document.activeElement));
     if (held) ask(held);
@@ -231,7 +238,10 @@ async function render({ model, el }) {
   };
   follow('fixed', (fixed) => rows.forEach((row) => row.setFixed(fixed.includes(row.parameter))));
   follow('buttons', (buttons) => showButtons(parts.buttons, buttons, send));
-  follow('alert', (text) => { parts.alert.textContent = text; });
+  follow('alert', (text) => {
+    hurry.answered();
+    parts.alert.textContent = text;
+  });
   follow('chips', (chips) => parts.chips.replaceChildren(...chips.map(({ name, text }) => {
     const chip = make('button', 'ampynb-chip', { type: 'button', textContent: text, title: `go back to ${name}` });
     chip.addEventListener('click', () => send({ do: 'restore', name }));
@@ -254,6 +264,7 @@ async function render({ model, el }) {
   const forget = watchPage(parts.figure, (width, page) => send({ do: 'page', width: clamped(width, 1100), ...page }));
   return () => {
     forget();
+    hurry.answered();
     clearTimeout(reminder);
     for (const stop of bin) stop();
     for (const row of rows) for (const view of row.views) view.remove();

@@ -34,6 +34,19 @@ function showButtons(container, entries, send) {
   for (const el of known.values()) el.remove();
 }
 
+// Has what the kernel answers come at once. Jupyter's server leaves Nagle's algorithm on,
+// so that what follows the kernel's first word is kept back until the page's system has
+// acknowledged that: up to 40 ms, but where the page has something to send. So the page
+// says once that it waits, by when that first word is here.
+const FIRST_WORD_MS = 8;
+function makeHurry(send) {
+  let timer = 0;
+  return {
+    wait() { timer ||= setTimeout(() => send({ do: 'wait' }), FIRST_WORD_MS); },
+    answered() { clearTimeout(timer); timer = 0; },
+  };
+}
+
 // The width at which a picture is drawn where there is so much room.
 const clamped = (width, most) => Math.round(Math.min(Math.max(width, 280), most));
 

@@ -113,6 +113,33 @@ def test_a_flood_of_moves_settles_on_the_last(explorer):
     assert picture.fingerprint() == settled
 
 
+COUNT = """() => {
+  window.counted = { waits: 0, frames: 0 };
+  const { session } = window.jupyterapp.shell.currentWidget.sessionContext;
+  session.anyMessage.connect((_, { msg }) => {
+    if (msg.content.data?.content?.do === 'wait') window.counted.waits += 1;
+    if (msg.content.data?.state?.frame) window.counted.frames += 1;
+  });
+}"""
+
+
+def test_the_page_says_once_for_each_picture_that_it_waits(open_notebook):
+    no_sweep = "type(explorer._board)._sweep = lambda self, name: None"
+    page = open_notebook([SET_UP, (EXPLORE, "explorer"), no_sweep])
+    page.run_all()
+    page.page.evaluate(COUNT)
+    slider = page.slider("period")
+    measure_latency(page, slider, page.picture("explorer"), moves=8)
+    page.wait_idle(quiet=0.5)
+    counted = page.page.evaluate("() => window.counted")
+    assert 1 <= counted["waits"] <= counted["frames"], counted
+    flood(page, slider, moves=100, seconds=1)
+    page.wait_idle(quiet=0.5)
+    counted = page.page.evaluate("() => window.counted")
+    assert counted["waits"] <= counted["frames"], counted
+    page.check()
+
+
 def canvas_of(page):
     """Return the pixels that the page shows, (height, width, 3), on white."""
     url = (

@@ -120,6 +120,14 @@ def test_arrow_keys_go_along_a_walker_and_across(explorer, steps, walkers, found
     assert explorer.chosen == ("", found)
 
 
+def test_a_page_that_says_it_waits_changes_nothing(explorer):
+    explorer.choose(10)
+    before = explorer.widget.frame
+    tell(explorer, "wait")
+    assert explorer.widget.frame is before
+    assert explorer.chosen == ("", 10)
+
+
 def test_every_press_of_a_key_counts_also_while_it_draws(explorer):
     explorer.choose(10)
     with explorer._board.lock:  # as if a picture took long

@@ -188,6 +188,16 @@ def test_one_that_nobody_holds_is_closed(analysis, model):
     assert set(_instances) <= before
 
 
+def test_a_page_that_says_it_waits_changes_nothing(explorer):
+    explorer.set(slope=2.0)
+    before = explorer.widget.frame
+    explorer.widget._handle_custom_msg({"do": "wait"}, [])
+    assert explorer.wait()
+    assert explorer.widget.frame is before
+    assert explorer.widget.alert == ""
+    assert explorer.instance.slope == 2.0
+
+
 def test_a_sweep_is_asked_for_in_a_message_and_sent(explorer, monkeypatch):
     sent = []
     monkeypatch.setattr(type(explorer.widget), "send", lambda *told: sent.append(told))
