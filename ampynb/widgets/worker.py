@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Generator
 from typing import Any
 
-__all__ = ["Worker"]
+from ampynb.widgets.threads import in_thread
 
-SECONDS_BEFORE_REST = 2.0
+__all__ = ["Worker"]
 
 
 class Worker:
-    """A thread that lives while there is work, with one slot for each kind of it.
+    """Does work in a thread, one job after the other, with one slot for each kind.
 
     A new job takes the place of a waiting one of its kind, so that only the newest is
     ever done. A job may be a generator: after each of its steps, more urgent work has
@@ -31,9 +31,8 @@ class Worker:
         self._kinds, self._on_error = kinds, on_error
         self._jobs: dict[str, tuple[float, Any]] = {}  # when it is due, and what
         self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
+        self._working = False
         self._busy = False
-        self._closed = False
 
     def submit(
         self, kind: str, job: Callable[[], Generator | None], after: float = 0.0
@@ -43,18 +42,15 @@ class Worker:
             raise ValueError(f"expected one of {self._kinds}; got {kind!r}")
         with self._changed:
             self._jobs[kind] = (time.monotonic() + after, job)
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._work, name="ampynb-explorer", daemon=True
-                )
-                self._thread.start()
+            if not self._working:
+                self._working = True
+                in_thread(self._work)
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Forget the jobs that wait, and let the thread end at once."""
+        """Forget the jobs that wait, and let go of the thread."""
         with self._changed:
             self._jobs.clear()
-            self._closed = True
             self._changed.notify_all()
 
     def wait(self, timeout: float = 60.0) -> bool:
@@ -65,22 +61,19 @@ class Worker:
             )
 
     def _next(self) -> tuple[str, Any] | None:
-        """Take the most urgent job that is due, or None after a while without any."""
+        """Take the most urgent job, once it is due, or None where there is none."""
         with self._changed:
             self._busy = False
             self._changed.notify_all()
-            while True:
+            while self._jobs:
                 now = time.monotonic()
                 for kind in self._kinds:
                     if kind in self._jobs and self._jobs[kind][0] <= now:
                         self._busy = True
                         return kind, self._jobs.pop(kind)[1]
-                nearest = min((due for due, _ in self._jobs.values()), default=None)
-                rest = 0.0 if self._closed else SECONDS_BEFORE_REST
-                wait = rest if nearest is None else nearest - now
-                if not self._changed.wait(wait) and not self._jobs:
-                    self._thread = None
-                    return None
+                self._changed.wait(min(due for due, _ in self._jobs.values()) - now)
+            self._working = False
+            return None
 
     def _work(self) -> None:
         while (taken := self._next()) is not None:

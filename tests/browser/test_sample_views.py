@@ -264,7 +264,9 @@ def test_running_the_cells_again_leaves_nothing_behind(corner):
     def run_again(times):
         for cell in ("corner", "replay") * times:
             corner.run_cell(cell)
-        return literal_eval(corner.evaluate("counts()"))
+        return literal_eval(
+            corner.evaluate("(corner.wait(), replay.wait(), counts())[-1]")
+        )
 
     before = run_again(2)
     after = run_again(4)

@@ -309,7 +309,7 @@ def test_panels_of_the_user_s_own_are_drawn_from_the_fit(analysis, model):
     assert explorer.wait()
     assert explorer.widget.extra != first
     name, chi_squared = drawn[-1]
-    assert name == "ampynb-explorer"
+    assert name == "ampynb-widgets"
     assert f"{chi_squared:.1f}" in explorer.numbers["χ² / degrees of freedom"]
     assert explorer.widget.alert == ""
     explorer.close()

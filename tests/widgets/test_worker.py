@@ -5,7 +5,6 @@ import weakref
 
 import pytest
 
-from ampynb.widgets import worker as module
 from ampynb.widgets.worker import Worker
 
 
@@ -86,28 +85,18 @@ def test_an_error_is_told_and_the_work_goes_on(worker, errors):
     assert done == [1]
 
 
-def test_the_thread_ends_when_there_is_no_work_and_comes_back(worker, monkeypatch):
-    monkeypatch.setattr(module, "SECONDS_BEFORE_REST", 0.01)
-    for _ in range(2):
-        go = blocked(worker)
-        thread = worker._thread
-        assert thread is not None
-        go.set()
-        thread.join(10)
-        assert not thread.is_alive()
-        assert worker._thread is None
-
-
-def test_a_closed_one_forgets_its_jobs_and_ends_its_thread_at_once(worker):
-    done = []
+def test_a_closed_one_forgets_its_jobs_and_lets_go_of_its_thread(worker, errors):
+    done, threads = [], []
     go = blocked(worker)
-    thread = worker._thread
     worker.submit("later", lambda: done.append("later"), after=30)
     worker.close()
     go.set()
-    thread.join(module.SECONDS_BEFORE_REST / 2)
-    assert not thread.is_alive()
-    assert done == []
+    assert worker.wait(1)
+    assert not worker._working
+    another = Worker(("urgent",), errors.append)
+    another.submit("urgent", lambda: threads.append(threading.current_thread()))
+    assert another.wait(10)
+    assert done == [] and threads[0].name == "ampynb-widgets"
 
 
 def test_a_job_that_is_done_is_not_held(worker):
