@@ -265,7 +265,7 @@ function render({ model, el }) {
     hint: make('div', 'ampynb-hint', { textContent: HINT }),
   };
   el.classList.add('ampynb-explorer', 'ampynb-corner');
-  el.dataset.lmSuppressShortcuts = 'true'; // the arrow keys are ours
+  bin.push(keepKeys(el, [...ARROWS, 'Escape']));
   parts.left.append(parts.corner, parts.hint);
   parts.right.append(parts.title, parts.fit, parts.numbers, parts.region, parts.trace);
   parts.keys.append(parts.left, parts.right);

@@ -261,6 +261,7 @@ async function render({ model, el }) {
     for (const view of views) view.trigger('displayed');
   });
 
+  bin.push(keepKeys(rest, [...ARROWS, 'Home', 'End', 'PageUp', 'PageDown']));
   const forget = watchPage(parts.figure, (width, page) => send({ do: 'page', width: clamped(width, 1100), ...page }));
   return () => {
     forget();

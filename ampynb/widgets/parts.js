@@ -34,6 +34,19 @@ function showButtons(container, entries, send) {
   for (const el of known.values()) el.remove();
 }
 
+// Keeps keys for what has the focus inside of an element: Notebook 7 takes arrows for its
+// cells. Other shortcuts, as that to save, stay with the page.
+const ARROWS = ['ArrowLeft', 'ArrowRight', 'ArrowUp', 'ArrowDown'];
+function keepKeys(el, keys) {
+  const keep = ({ target, key, ctrlKey, metaKey, altKey }) => {
+    if (ctrlKey || metaKey || altKey || !keys.includes(key) || !el.contains(target)) return;
+    target.dataset.lmSuppressShortcuts = 'true'; // Lumino looks for it, from here on up
+    setTimeout(() => { delete target.dataset.lmSuppressShortcuts; });
+  };
+  window.addEventListener('keydown', keep, { capture: true }); // before the page's own
+  return () => window.removeEventListener('keydown', keep, { capture: true });
+}
+
 // Has what the kernel answers come at once. Jupyter's server leaves Nagle's algorithm on,
 // so that what follows the kernel's first word is kept back until the page's system has
 // acknowledged that: up to 40 ms, but where the page has something to send. So the page

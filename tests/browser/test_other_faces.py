@@ -36,9 +36,12 @@ def opened(lab, place: str, notebook: Path) -> Iterator:
 def assert_a_slider_moves_the_picture(page) -> None:
     page.locator("canvas").first.wait_for(timeout=120_000)
     page.wait_for_function(f"{PIXELS}.length > 5000")
-    begun = page.evaluate(PIXELS)
-    Slider(page.locator(".widget-slider").first).drag(0.7)
-    page.wait_for_function(f"begun => {PIXELS} !== begun", arg=begun)
+    slider = Slider(page.locator(".widget-slider").first)
+    for move in (lambda: slider.drag(0.7), lambda: slider.press("ArrowRight", 3)):
+        begun, value = page.evaluate(PIXELS), slider.value
+        move()
+        assert slider.value > value
+        page.wait_for_function(f"begun => {PIXELS} !== begun", arg=begun)
 
 
 @pytest.mark.slow
