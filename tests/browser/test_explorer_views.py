@@ -188,12 +188,17 @@ def test_sampling_from_here_opens_the_monitor_and_sliders_stay_alive(curve):
 def test_running_the_cell_many_times_leaves_nothing_behind(curve):
     def left_after(times):
         curve.run_again("explorer", times)
+        return left_now()
+
+    def left_now():
         left = "explorer.wait(), counts(), threads(), megabytes()"
         return literal_eval(curve.evaluate(f"({left})[1:]"))
 
     before, _, megabytes_before = left_after(20)
     after, threads, megabytes = left_after(1000)
-    assert all(now <= then for now, then in zip(after, before, strict=True))
+    assert all(now <= then for now, then in zip(after[:2], before[:2], strict=True))
+    # A figure may just be at work: what is left is what stays.
+    until(lambda: left_now()[0][2] <= before[2])
     assert threads <= 3, "those that rest or work for all explorers"
     assert megabytes - megabytes_before < 50
     assert curve.outputs("explorer").locator("canvas").count() == 1

@@ -261,14 +261,18 @@ def test_the_saved_notebook_keeps_corner_plot_and_fit(corner):
 
 @pytest.mark.slow
 def test_running_the_cells_again_leaves_nothing_behind(corner):
-    def run_again(times):
-        for cell in ("corner", "replay") * times:
-            corner.run_cell(cell)
+    def left():
         return literal_eval(
             corner.evaluate("(corner.wait(), replay.wait(), counts())[-1]")
         )
 
+    def run_again(times):
+        for cell in ("corner", "replay") * times:
+            corner.run_cell(cell)
+        return left()
+
     before = run_again(2)
-    after = run_again(4)
-    assert all(now <= then for now, then in zip(after, before, strict=True))
+    run_again(4)
+    # A figure may just be at work: what is left is what stays.
+    until(lambda: all(now <= then for now, then in zip(left(), before, strict=True)))
     assert corner.outputs("replay").locator("canvas").count() == 2
