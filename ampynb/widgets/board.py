@@ -94,7 +94,7 @@ class Board:
             for control in controls_of(point.given)
         }
         self.view: Any = ExplorerView(controls=self._entries())
-        self.view.on_msg(weakly(self._receive))
+        self.view.on_request(weakly(self._receive))
         self._follow(point)
         self.widgets = [self.view, *self.controls.values(), looks]
 
@@ -213,9 +213,7 @@ class Board:
 
     # What the view asks for
 
-    def _receive(self, _: Any, content: dict, buffers: Any) -> None:
-        if content["do"] == "wait":  # has hurried the answer by being sent
-            return
+    def _receive(self, content: dict) -> None:
         if content["do"] == "page":
             page = Page(content["width"], content["ratio"], content["dark"])
             self._quick.submit("page", lambda: self._set_page(page))

@@ -247,7 +247,8 @@ function render({ model, el }) {
     bin.push(() => model.off(event, act));
   };
   const send = (content) => model.send(content);
-  const hurry = makeHurry(send);
+  const hurry = makeHurry(model);
+  bin.push(hurry.end);
   const plot = (name) => make('canvas', 'ampynb-samples', { role: 'img', ariaLabel: name });
   const parts = {
     parameters: make('div', 'ampynb-choices', { role: 'group', ariaLabel: 'parameters shown' }),
@@ -265,7 +266,7 @@ function render({ model, el }) {
     hint: make('div', 'ampynb-hint', { textContent: HINT }),
   };
   el.classList.add('ampynb-explorer', 'ampynb-corner');
-  bin.push(keepKeys(el, [...ARROWS, 'Escape']));
+  bin.push(keepKeys(el, [...KEYS, 'Escape']));
   parts.left.append(parts.corner, parts.hint);
   parts.right.append(parts.title, parts.fit, parts.numbers, parts.region, parts.trace);
   parts.keys.append(parts.left, parts.right);
@@ -342,7 +343,6 @@ function render({ model, el }) {
     parts.title.textContent = frame.title ?? '';
     showNumbers(parts.numbers, frame.numbers ?? []);
     fit.read();
-    hurry.answered();
     answered = true;
     askNext();
     repaint();
@@ -359,17 +359,13 @@ function render({ model, el }) {
   readFrame();
   follow('parameters', (entries) => showParameters(parts.parameters, entries, send));
   follow('buttons', (buttons) => showButtons(parts.buttons, buttons, send));
-  follow('alert', (text) => {
-    hurry.answered();
-    parts.alert.textContent = text;
-  });
+  follow('alert', (text) => { parts.alert.textContent = text; });
   follow('region', (region) => { parts.region.textContent = region.text ?? ''; repaint(); });
   const width = (pane) => clamped(pane.clientWidth, 900);
   const forget = watchPage(parts.keys, (_, page) =>
     send({ do: 'page', corner: width(parts.left), fit: width(parts.right), ...page }));
   return () => {
     forget();
-    hurry.answered();
     for (const stop of bin) stop();
   };
 }

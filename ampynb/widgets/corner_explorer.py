@@ -46,7 +46,7 @@ class CornerExplorer:
     def __init__(self, results: Mapping[str, Result], parameters: Sequence[str]):
         known = list(dict.fromkeys([*names_for(results, None), *parameters]))
         self._board = CornerBoard(results, parameters, known)
-        self._board.view.on_msg(weakly(self._receive))
+        self._board.view.on_request(weakly(self._receive))
         self._worker = Worker(KINDS, weakly(self._tell))
         self._records: list = []
         self._random = np.random.default_rng(0)
@@ -236,11 +236,9 @@ class CornerExplorer:
 
     # What the view asks for
 
-    def _receive(self, _: Any, content: dict, buffers: Any) -> None:
+    def _receive(self, content: dict) -> None:
         """Do what the page says, in a thread: the newest of each kind."""
         do = content["do"]
-        if do == "wait":  # has hurried the answer by being sent
-            return
         if do == "step":  # each of them counts
             with self._counting:
                 self._steps += content["steps"], content["walkers"]

@@ -53,17 +53,14 @@ class Picture {
     return Boolean(sweep) && sameNumbers(sweep.values, this.valuesNow(), row.index);
   }
 
-  isExact() {
-    return Boolean(this.exact.values) && sameNumbers(this.exact.values, this.valuesNow());
-  }
-
-  choose() {
-    if (this.isExact()) return this.exact;
+  // The frame for the values as they are now, or null where only the kernel can tell.
+  present() {
+    if (this.exact.values && sameNumbers(this.exact.values, this.valuesNow())) return this.exact;
     if (this.moved && this.scene && this.hasSweep(this.moved)) {
       const frame = frameOfSweep(this.sweeps.get(this.moved.name), this.scene, this.moved.position());
       if (frame && this.backgrounds.get(frame.key)) return frame;
     }
-    return this.exact;
+    return null;
   }
 
   schedule() {
@@ -76,7 +73,7 @@ class Picture {
   }
 
   paint() {
-    const frame = this.choose();
+    const frame = this.present() ?? this.exact;
     const background = this.backgrounds.get(frame.key);
     if (frame === this.painted && background === this.ground) return;
     Object.assign(this, { painted: frame, ground: background });
@@ -192,6 +189,8 @@ async function render({ model, el }) {
   parts.controls.prepend(rest);
 
   const picture = new Picture(model, parts.canvas, parts.numbers, () => rows.map((row) => row.value()));
+  const hurry = makeHurry(model);
+  bin.push(hurry.end);
   let asked = '';
   const ask = (row) => {
     if (row.fixed || !picture.scene || picture.hasSweep(row)) return;
@@ -202,7 +201,6 @@ async function render({ model, el }) {
   };
   // A move that the kernel did not take for one, it is told of by the number box.
   let reminder = 0;
-  const hurry = makeHurry(send);
   const remind = (row) => {
     if (picture.exact.values[row.index] !== row.value()) row.number.save_changes();
   };
@@ -215,7 +213,7 @@ async function render({ model, el }) {
       picture.moved = row;
       row.number.set('value', rounded(value)); // shown at once; the kernel sets it too
       picture.schedule();
-      if (picture.choose() === picture.exact && !picture.isExact()) hurry.wait();
+      if (!picture.present()) hurry.wait();
       clearTimeout(reminder);
       reminder = setTimeout(() => remind(row), REMIND_MS);
     });
@@ -226,7 +224,6 @@ async function render({ model, el }) {
   });
   listen(model, 'change:scene', () => { picture.readScene(); picture.readFrame(); });
   listen(model, 'change:frame', () => {
-    hurry.answered();
     picture.readFrame();
     const held = rows.find((row) => row.el.contains(document.activeElement));
     if (held) ask(held);
@@ -238,10 +235,7 @@ async function render({ model, el }) {
   };
   follow('fixed', (fixed) => rows.forEach((row) => row.setFixed(fixed.includes(row.parameter))));
   follow('buttons', (buttons) => showButtons(parts.buttons, buttons, send));
-  follow('alert', (text) => {
-    hurry.answered();
-    parts.alert.textContent = text;
-  });
+  follow('alert', (text) => { parts.alert.textContent = text; });
   follow('chips', (chips) => parts.chips.replaceChildren(...chips.map(({ name, text }) => {
     const chip = make('button', 'ampynb-chip', { type: 'button', textContent: text, title: `go back to ${name}` });
     chip.addEventListener('click', () => send({ do: 'restore', name }));
@@ -261,11 +255,10 @@ async function render({ model, el }) {
     for (const view of views) view.trigger('displayed');
   });
 
-  bin.push(keepKeys(rest, [...ARROWS, 'Home', 'End', 'PageUp', 'PageDown']));
+  bin.push(keepKeys(el));
   const forget = watchPage(parts.figure, (width, page) => send({ do: 'page', width: clamped(width, 1100), ...page }));
   return () => {
     forget();
-    hurry.answered();
     clearTimeout(reminder);
     for (const stop of bin) stop();
     for (const row of rows) for (const view of row.views) view.remove();

@@ -35,11 +35,11 @@ function showButtons(container, entries, send) {
 }
 
 // Keeps keys for what has the focus inside of an element: Notebook 7 takes arrows for its
-// cells. Other shortcuts, as that to save, stay with the page.
-const ARROWS = ['ArrowLeft', 'ArrowRight', 'ArrowUp', 'ArrowDown'];
-function keepKeys(el, keys) {
-  const keep = ({ target, key, ctrlKey, metaKey, altKey }) => {
-    if (ctrlKey || metaKey || altKey || !keys.includes(key) || !el.contains(target)) return;
+// cells. Other shortcuts, as those to save and to run a cell, stay with the page.
+const KEYS = ['ArrowLeft', 'ArrowRight', 'ArrowUp', 'ArrowDown', 'Home', 'End', 'PageUp', 'PageDown', 'Enter', ' '];
+function keepKeys(el, keys = KEYS) {
+  const keep = ({ target, key, ctrlKey, metaKey, altKey, shiftKey }) => {
+    if (ctrlKey || metaKey || altKey || shiftKey || !keys.includes(key) || !el.contains(target)) return;
     target.dataset.lmSuppressShortcuts = 'true'; // Lumino looks for it, from here on up
     setTimeout(() => { delete target.dataset.lmSuppressShortcuts; });
   };
@@ -52,11 +52,14 @@ function keepKeys(el, keys) {
 // acknowledged that: up to 40 ms, but where the page has something to send. So the page
 // says once that it waits, by when that first word is here.
 const FIRST_WORD_MS = 8;
-function makeHurry(send) {
+const ANSWERS = 'change:frame change:alert';
+function makeHurry(model) {
   let timer = 0;
+  const answered = () => { clearTimeout(timer); timer = 0; };
+  model.on(ANSWERS, answered);
   return {
-    wait() { timer ||= setTimeout(() => send({ do: 'wait' }), FIRST_WORD_MS); },
-    answered() { clearTimeout(timer); timer = 0; },
+    wait() { timer ||= setTimeout(() => model.send({ do: 'wait' }), FIRST_WORD_MS); },
+    end() { answered(); model.off(ANSWERS, answered); },
   };
 }
 

@@ -79,7 +79,7 @@ class Replay:
         self._load(0)
         self.view.observe(weakly(self._moved), ["position", "fit"])
         self.view.observe(weakly(self._heated), "temperature")
-        self.view.on_msg(weakly(self._receive))
+        self.view.on_request(weakly(self._receive))
 
     # What is shown
 
@@ -239,7 +239,7 @@ class Replay:
     def _heated(self, change: Any) -> None:
         self._worker.submit("temperature", lambda: self._load(change["new"]))
 
-    def _receive(self, _: Any, content: dict, buffers: Any) -> None:
+    def _receive(self, content: dict) -> None:
         page = {name: content[name] for name in self._pages}
         self._worker.submit("page", lambda: self._set_page(page))
 

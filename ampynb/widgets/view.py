@@ -52,6 +52,18 @@ class FitView(anywidget.AnyWidget):
     buttons = traitlets.List().tag(sync=True)
     alert = traitlets.Unicode().tag(sync=True)
 
+    def on_request(self, act: Callable[[dict[str, Any]], Any]) -> None:
+        """Have ``act`` take what the page asks for.
+
+        A page that says ``wait`` asks for nothing: it has hurried an answer by that.
+        """
+
+        def receive(_: Any, content: dict[str, Any], buffers: Any) -> None:
+            if content["do"] != "wait":
+                act(content)
+
+        self.on_msg(receive)
+
     def show_frame(
         self,
         frame: Frame,
