@@ -74,7 +74,7 @@ function render({ model, el }) {
     hint: make('div', 'ampynb-hint', { textContent: 'Grey: the result. Dashed: the other one of best and median.' }),
   };
   el.classList.add('ampynb-explorer', 'ampynb-corner');
-  el.dataset.lmSuppressShortcuts = 'true'; // the arrow keys are the slider's
+  bin.push(keepKeys(el));
   for (const of of ['best', 'median']) {
     parts.fit.append(make('option', '', { value: of, textContent: of === 'best' ? 'best so far' : 'median' }));
   }

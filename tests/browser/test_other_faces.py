@@ -1,4 +1,4 @@
-"""Explorer and quickstart outside JupyterLab: in Notebook 7 and in Voila."""
+"""What cells show outside JupyterLab: in Notebook 7 and in Voila."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +8,8 @@ import pytest
 from interaction import Slider
 from jupyter_lab import write_notebook
 from test_monitor import SET_UP
+from test_sample_views import REPLAY, SHOW
+from test_sample_views import SET_UP as SAMPLED
 
 QUICKSTART = Path(__file__).parents[2] / "notebooks/01_quickstart.ipynb"
 PIXELS = "[...document.querySelectorAll('canvas')].map(c => c.toDataURL()).join()"
@@ -22,7 +24,7 @@ explorer
 @contextmanager
 def opened(lab, place: str, notebook: Path) -> Iterator:
     """Open a notebook at an address of the server, below ``place``."""
-    folder = lab.root / place.replace("/", "-")
+    folder = lab.root / f"{place.replace('/', '-')}-{notebook.stem}"
     folder.mkdir()
     (folder / notebook.name).write_text(notebook.read_text())
     page = lab.new_page()
@@ -31,6 +33,12 @@ def opened(lab, place: str, notebook: Path) -> Iterator:
     page.goto(url, wait_until="domcontentloaded", timeout=300_000)
     yield page
     page.close()
+
+
+def run_first_cell(page) -> None:
+    page.locator(".jp-Cell .cm-content").first.click(timeout=60_000)
+    page.keyboard.press("Shift+Enter")
+    page.locator("canvas").first.wait_for(timeout=120_000)
 
 
 def assert_a_slider_moves_the_picture(page) -> None:
@@ -49,11 +57,29 @@ def test_notebook_7_shows_an_explorer_that_lives(lab, tmp_path: Path):
     pytest.importorskip("notebook", reason="no Notebook: pip install ampynb[test]")
     notebook = write_notebook(tmp_path / "explorer.ipynb", [SET_UP + EXPLORER])
     with opened(lab, "notebooks", notebook) as page:
-        page.locator(".jp-Cell .cm-content").first.click(timeout=60_000)
-        page.keyboard.press("Shift+Enter")
-        page.locator("canvas").first.wait_for(timeout=120_000)
+        run_first_cell(page)
         page.screenshot(path=tmp_path / "notebook.png")
         assert_a_slider_moves_the_picture(page)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("cell", "held"),
+    [(SHOW, ".ampynb-panes"), (REPLAY, "[aria-label='moment of the run']")],
+    ids=["corner", "replay"],
+)
+def test_notebook_7_leaves_the_arrow_keys_to_samples_and_moments(
+    lab, tmp_path: Path, cell, held
+):
+    pytest.importorskip("notebook", reason="no Notebook: pip install ampynb[test]")
+    notebook = write_notebook(tmp_path / f"{cell.split()[0]}.ipynb", [SAMPLED + cell])
+    with opened(lab, "notebooks", notebook) as page:
+        run_first_cell(page)
+        title = page.locator(".ampynb-title")
+        title.filter(has_text="step").wait_for(timeout=60_000)
+        begun = title.inner_text()
+        page.locator(held).press("ArrowRight")
+        title.filter(has_not_text=begun).wait_for()
 
 
 @pytest.mark.slow
