@@ -1,7 +1,9 @@
 """Threads for the work of widgets, used again by the next who has some.
 
-A C library gives each new thread an arena of memory of its own, and keeps what was
-freed there: cells that make a thread each time they run would fill arena after arena.
+The GNU C library gives each new thread another arena of memory, and keeps what was
+freed there: cells that make threads each time they run fill arena after arena. The
+executors of the standard library would wait for an optimiser when the kernel ends, and
+keep their threads for good.
 """
 
 from __future__ import annotations
