@@ -55,7 +55,8 @@ def wait_for_state(page, state: str, timeout: float) -> float:
     begun = time.monotonic()
     while state_of(page) != state:
         if time.monotonic() - begun > timeout:
-            raise AssertionError(f"waited {timeout} s for {state}: {state_of(page)}")
+            told = page.evaluate("(run.status, run.until)")
+            raise AssertionError(f"waited {timeout} s for {state}; it is {told}")
         time.sleep(0.02)
     return time.monotonic() - begun
 
@@ -147,6 +148,7 @@ def test_details_and_a_rule_are_at_hand_also_by_the_keyboard(open_notebook, tmp_
     number.fill("200")
     number.press("Tab")
     page.button("Set").press("Enter")
+    cell.get_by_role("alert").wait_for(state="detached")
     wait_for_state(page, "completed", timeout=20)
     cell.get_by_text("ended by ess(200)").wait_for()
     assert page.evaluate("run.result.message").startswith("'ended by ess(200)")
