@@ -80,7 +80,6 @@ class RunMonitor:
     def _make_widgets(self) -> None:
         whole = ipywidgets.Layout(width="100%", margin="0")
         self.controls = RunControls(self.run)
-        self.buttons = self.controls.buttons
         self.numbers = ipywidgets.HTML(layout=whole)
         self.alert = ipywidgets.HTML(layout=whole)
         self.spoken = ipywidgets.HTML(layout=whole)

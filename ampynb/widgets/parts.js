@@ -13,7 +13,7 @@ function isDark(el) {
 
 function showButtons(container, entries, send) {
   const known = new Map([...container.children].map((el) => [el.dataset.do, el]));
-  for (const entry of entries) {
+  entries.forEach((entry, i) => {
     let el = known.get(entry.do);
     if (!el && entry.most !== undefined) {
       el = make('label', 'ampynb-number', { textContent: entry.text });
@@ -29,8 +29,9 @@ function showButtons(container, entries, send) {
     el.disabled = Boolean(entry.disabled);
     if (entry.pressed !== undefined) el.setAttribute('aria-pressed', String(entry.pressed));
     known.delete(entry.do);
-    container.append(el);
-  }
+    // One that stays where it is keeps the focus.
+    if (container.children[i] !== el) container.insertBefore(el, container.children[i] ?? null);
+  });
   for (const el of known.values()) el.remove();
 }
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-import ipywidgets
+import anywidget
+import traitlets
 
 from ampynb.algorithms.algorithm import Algorithm
 from ampynb.inference.run import Run, RunStatus
 from ampynb.inference.stopping import StoppingRule, autocorr, ess, rhat, seconds
+from ampynb.widgets.view import source
 
-__all__ = ["RunControls"]
+__all__ = ["ControlsView", "RunControls"]
 
-NO_RULE = "no rule"
 RULES: dict[str, tuple[Callable[[float], StoppingRule], str]] = {
     "ESS at least": (ess, "400"),
     "R-hat at most": (rhat, "1.01"),
@@ -20,10 +22,33 @@ RULES: dict[str, tuple[Callable[[float], StoppingRule], str]] = {
     "seconds": (seconds, "600"),
 }
 BUTTONS = {
-    "Pause": ("pause", "hold the run after the present chunk of steps"),
-    "Resume": ("play", "let the run go on"),
-    "Stop": ("stop", "end the run and keep every draw"),
+    "pause": "hold the run after the present chunk of steps",
+    "resume": "let the run go on",
+    "stop": "end the run and keep every draw",
 }
+
+
+class ControlsView(anywidget.AnyWidget):
+    """Buttons, and the rule with its number, as one widget.
+
+    What is asked for comes in one message. A box and a button that are two widgets may
+    be heard by two threads of the kernel, and pass each other there.
+
+    Attributes
+    ----------
+    buttons : list of dict
+        ``do``, ``text``, ``title`` and ``disabled``.
+    rules : dict of str to str
+        The usual number of each rule that is offered; empty where none can be set.
+    ending : bool
+        Whether it is too late for another rule.
+    """
+
+    _esm = source("parts.js", "run_controls.js")
+
+    buttons = traitlets.List().tag(sync=True)
+    rules = traitlets.Dict().tag(sync=True)
+    ending = traitlets.Bool().tag(sync=True)
 
 
 class RunControls:
@@ -39,85 +64,79 @@ class RunControls:
     ----------
     trouble : str
         What was wrong with the rule that was asked for, in words.
-    widget : ipywidgets.Widget
+    widget : ControlsView
     """
 
     def __init__(self, run: Run):
         self.run, self.trouble = run, ""
-        fitting = ipywidgets.Layout(width="auto", min_width="5.5em")
-        self.buttons = {
-            word: ipywidgets.Button(
-                description=word, icon=icon, tooltip=tooltip, layout=fitting
-            )
-            for word, (icon, tooltip) in BUTTONS.items()
-        }
-        for word, action in (
-            ("Pause", run.pause),
-            ("Resume", run.resume),
-            ("Stop", run.stop),
-        ):
-            self.buttons[word].on_click(lambda _, action=action: action())
-        self.rule = ipywidgets.Dropdown(
-            options=[NO_RULE, *_rules_for(run.algorithm)],
-            description="Stop when",
-            tooltip="the rule that is to end the run",
-            style={"description_width": "auto"},
-            layout=ipywidgets.Layout(width="17.5em", max_width="100%"),
-        )
-        self.number = ipywidgets.Text(
-            disabled=True,
-            placeholder="number",
-            tooltip="the number of the rule",
-            layout=ipywidgets.Layout(width="6em"),
-        )
-        self.number.add_class("ampynb-rule-number")
-        self.set = ipywidgets.Button(
-            description="Set", tooltip="let this rule end the run", layout=fitting
-        )
-        self.rule.observe(lambda _: self._propose(), "value")
-        self.set.on_click(lambda _: self._stop_when())
-        row = ipywidgets.Layout(flex_flow="row wrap", align_items="center")
-        rule = [self.rule, self.number, self.set] if run.takes_rules else []
-        self.widget = ipywidgets.HBox([*self.buttons.values(), *rule], layout=row)
+        offered = _rules_for(run.algorithm) if run.takes_rules else []
+        self.widget = ControlsView(rules={name: RULES[name][1] for name in offered})
+        self.widget.on_msg(self._receive)
+        self.update(run.status)
 
     def update(self, status: RunStatus) -> None:
         """Let those be pressed that do something now."""
         ending = status.ended or status.state == "stopping"
         held = status.state in ("pausing", "paused")
-        self.buttons["Pause"].disabled = ending or held
-        self.buttons["Resume"].disabled = ending or not held
-        self.buttons["Stop"].disabled = ending
-        self.rule.disabled = self.set.disabled = ending
-        self.number.disabled = ending or self.rule.value == NO_RULE
+        idle = {"pause": ending or held, "resume": ending or not held, "stop": ending}
+        self.widget.buttons = [
+            {"do": do, "text": do.capitalize(), "title": title, "disabled": idle[do]}
+            for do, title in BUTTONS.items()
+        ]
+        self.widget.ending = ending
 
-    def _propose(self) -> None:
-        """Put the usual number of a rule into the box."""
-        chosen = str(self.rule.value)
-        self.number.value = "" if chosen == NO_RULE else RULES[chosen][1]
-        self.number.disabled = chosen == NO_RULE
+    def press(self, do: str) -> None:
+        """Do what one of the buttons does.
 
-    def _stop_when(self) -> None:
+        Raises
+        ------
+        ValueError
+            For a name that no button has.
+        """
+        if do not in BUTTONS:
+            raise ValueError(f"expected one of {', '.join(BUTTONS)}; got {do!r}")
+        getattr(self.run, do)()
+
+    def stop_when(self, rule: str, number: str) -> None:
+        """Let a rule end the run; what is wrong with it is told in ``trouble``.
+
+        Parameters
+        ----------
+        rule : str
+            As the view offers it; empty for none.
+        number : str
+            As it was typed.
+        """
         try:
-            self.run.stop_when(self._asked_for())
+            self.run.stop_when(_rule_of(rule, number) if rule else None)
         except (ValueError, RuntimeError) as error:
             self.trouble = str(error)
         else:
             self.trouble = ""
 
-    def _asked_for(self) -> StoppingRule | None:
-        """Return the rule in the boxes."""
-        chosen = str(self.rule.value)
-        if chosen == NO_RULE:
-            return None
-        rule, usual = RULES[chosen]
-        try:
-            number = float(self.number.value)
-        except ValueError:
-            raise ValueError(
-                f"expected a number for {chosen!r}; got "
-                f"{self.number.value!r}; give for instance {usual}"
-            ) from None
-        return rule(number)
+    def _receive(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
+        """Do what the page asks for, and answer.
+
+        ipykernel gives what comes for a widget to the shell that wrote to it last. An
+        answer from here keeps that the page's own, which hears also while a cell runs.
+        """
+        self.widget.send({"heard": content["do"]})
+        if content["do"] == "set":
+            self.stop_when(content["rule"], content["number"])
+        elif content["do"] != "greet":
+            self.press(content["do"])
+
+
+def _rule_of(name: str, number: str) -> StoppingRule:
+    """Return a rule by its name, with its number as it was typed."""
+    rule, usual = RULES[name]
+    try:
+        value = float(number)
+    except ValueError:
+        raise ValueError(
+            f"expected a number for {name!r}; got {number!r}; give for instance {usual}"
+        ) from None
+    return rule(value)
 
 
 def _rules_for(algorithm: Algorithm) -> list[str]:

@@ -138,22 +138,43 @@ def test_details_and_a_rule_are_at_hand_also_by_the_keyboard(open_notebook, tmp_
 
     rule = cell.get_by_label("Stop when")
     rule.select_option("ESS at least")
-    number = cell.locator(".ampynb-rule-number input")
+    number = cell.get_by_label("number of the rule")
     expect(number).to_have_value("400")
     number.fill("lots")
     number.press("Tab")
-    page.button("Set").press("Enter")
+    expect(page.button("Set")).to_be_focused()
+    page.page.keyboard.press("Enter")
     cell.get_by_role("alert").get_by_text("expected a number for 'ESS").wait_for()
     page.screenshot(tmp_path / "wrong.png", cell="run")
     number.fill("200")
-    number.press("Tab")
-    page.button("Set").press("Enter")
+    number.press("Enter")
     cell.get_by_role("alert").wait_for(state="detached")
     wait_for_state(page, "completed", timeout=20)
     cell.get_by_text("ended by ess(200)").wait_for()
     assert page.evaluate("run.result.message").startswith("'ended by ess(200)")
     cell.locator("summary").click()  # of the record, which needs no kernel
     cell.get_by_text("worst R-hat without it").wait_for()
+    page.check()
+
+
+def test_a_button_is_heard_while_a_cell_runs(open_notebook):
+    """By a subshell of the kernel, as the cell has the main one."""
+    cell = (
+        "import time\n"
+        "begun = time.monotonic()\n"
+        "while run.status.state != 'paused' and time.monotonic() < begun + 20:\n"
+        "    time.sleep(0.01)\n"
+        "heard = run.status.state == 'paused'"
+    )
+    page = open_notebook([SET_UP, (ENDLESS["nuts"], "run"), (cell, "busy")])
+    page.run_cell(0)
+    page.run_cell("run")
+    wait_for_state(page, "sampling", timeout=60)
+    page.page.wait_for_timeout(1500)  # by when the page has its subshell
+    page.start_cell("busy")
+    page.button("Pause").click()
+    page.wait_idle()
+    assert page.evaluate("heard") == "True"
     page.check()
 
 

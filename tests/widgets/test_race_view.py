@@ -51,7 +51,7 @@ def test_a_race_is_live_and_is_stopped_in_one_click():
     until(lambda: min(widths(view.bars.value)) > 0)
     for monitor in view.monitors.values():
         assert "sampling" in monitor.numbers.value
-    view.monitors["first"].buttons["Pause"].click()
+    view.monitors["first"].controls.press("pause")
     until(lambda: race.runs["first"].status.state == "paused")
     assert race.runs["second"].status.state == "sampling"
     view.stop_button.click()
