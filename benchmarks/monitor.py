@@ -2,8 +2,8 @@
 
 The five-parameter fit of ``ensemble.py`` by walkers and by NUTS: cheap, so that draws
 come as fast as they ever do. There is no page, which would take time of its own. The
-first picture costs some 0.2 s, all that come later a hundredth of the time: the runs
-last some 20 s, as those do that people watch. ``samplers.py`` runs it.
+first picture costs some 0.2 s, all that come later a bounded share of the time: the
+runs last some 20 s, as those do that people watch. ``samplers.py`` runs it.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ def engine():
 def start(engine, iterations=10**6, **options):
     sampler = Scripted(**{"seconds_per_step": 1e-3, **options})
     run = engine.start(4, iterations, 10, sampler=sampler, progress="none")
-    return run, RunMonitor(run)
+    return run, RunMonitor(run, share=0.1)
 
 
 def until(condition, seconds=10.0):
