@@ -157,6 +157,7 @@ def test_details_and_a_rule_are_at_hand_also_by_the_keyboard(open_notebook, tmp_
     page.check()
 
 
+@pytest.mark.slow
 def test_a_button_is_heard_while_a_cell_runs(open_notebook):
     """By a subshell of the kernel, as the cell has the main one."""
     cell = (
