@@ -18,6 +18,7 @@ from ampynb.inference.run import Run, RunStatus
 from ampynb.results.live_numbers import live_numbers
 from ampynb.widgets.closing import close_all
 from ampynb.widgets.live_picture import LivePicture
+from ampynb.widgets.picture_view import PictureView
 from ampynb.widgets.run_controls import RunControls
 from ampynb.widgets.run_details import details_html
 from ampynb.widgets.run_numbers import duration, numbers_html, progress_of, quality_of
@@ -96,13 +97,7 @@ class RunMonitor:
             max=1,
             layout=ipywidgets.Layout(width="100%", height="6px", margin="0"),
         )
-        self.picture = ipywidgets.Image(
-            format="png",
-            layout=ipywidgets.Layout(
-                max_width="100%", display="none", align_self="flex-start", margin="0"
-            ),
-        )
-        self.picture.add_class("ampynb-run-picture")
+        self.picture = PictureView(alt=ALT)
         self.widget = ipywidgets.VBox(
             [
                 self.spoken,
@@ -196,7 +191,6 @@ class RunMonitor:
         png = self.run.picture or self._picture.png(whole=whole)
         if png is not None:
             self.picture.value = png
-            self.picture.layout.display = None
 
     def _update_details(self) -> None:
         """Make the tables, but only for those who look."""

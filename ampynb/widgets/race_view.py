@@ -14,6 +14,7 @@ from IPython.display import DisplayHandle, display
 
 from ampynb.inference.race import Race
 from ampynb.widgets.closing import close_all
+from ampynb.widgets.controls_view import ControlsView
 from ampynb.widgets.monitor import STYLE, RunMonitor
 from ampynb.widgets.static import bundle_of
 
@@ -21,6 +22,11 @@ __all__ = ["RaceView", "bars_html"]
 
 SECONDS_PER_LOOK = 0.25
 SHARE_OF_TIME = 0.06  # of one core, for all monitors together: a race is to be watched
+STOP_ALL = {
+    "do": "stop",
+    "text": "Stop all",
+    "title": "end all runs and keep every draw",
+}
 
 
 class RaceView:
@@ -45,17 +51,12 @@ class RaceView:
         self._pump: threading.Thread | None = None
         self._closed = False
         self.bars = ipywidgets.HTML(layout=ipywidgets.Layout(width="100%"))
-        self.stop_button = ipywidgets.Button(
-            description="Stop all",
-            icon="stop",
-            tooltip="end all runs and keep every draw",
-            layout=ipywidgets.Layout(width="auto", align_self="flex-start"),
-        )
-        self.stop_button.on_click(lambda _: race.stop())
+        self.controls = ControlsView()
+        self.controls.on_request(lambda _: race.stop())
         columns = [_column(name, one) for name, one in self.monitors.items()]
         row = ipywidgets.Layout(flex_flow="row wrap", width="100%")
         self.widget = ipywidgets.VBox(
-            [self.bars, self.stop_button, ipywidgets.HBox(columns, layout=row)]
+            [self.bars, self.controls, ipywidgets.HBox(columns, layout=row)]
         )
         self.widget.add_class("ampynb-run")
         self._update()
@@ -129,7 +130,7 @@ class RaceView:
             self.close()
 
     def _update(self) -> None:
-        self.stop_button.disabled = self.race.ended
+        self.controls.buttons = [{**STOP_ALL, "disabled": self.race.ended}]
         self.bars.value = bars_html(dict(self._rates()))
 
     def _rates(self) -> Iterator[tuple[str, float]]:

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import anywidget
-import traitlets
-
 from ampynb.algorithms.algorithm import Algorithm
 from ampynb.inference.run import Run, RunStatus
 from ampynb.inference.stopping import StoppingRule, autocorr, ess, rhat, seconds
-from ampynb.widgets.view import source
+from ampynb.widgets.controls_view import ControlsView
 
-__all__ = ["ControlsView", "RunControls"]
+__all__ = ["RunControls"]
 
 RULES: dict[str, tuple[Callable[[float], StoppingRule], str]] = {
     "ESS at least": (ess, "400"),
@@ -26,29 +23,6 @@ BUTTONS = {
     "resume": "let the run go on",
     "stop": "end the run and keep every draw",
 }
-
-
-class ControlsView(anywidget.AnyWidget):
-    """Buttons, and the rule with its number, as one widget.
-
-    What is asked for comes in one message. A box and a button that are two widgets may
-    be heard by two threads of the kernel, and pass each other there.
-
-    Attributes
-    ----------
-    buttons : list of dict
-        ``do``, ``text``, ``title`` and ``disabled``.
-    rules : dict of str to str
-        The usual number of each rule that is offered; empty where none can be set.
-    ending : bool
-        Whether it is too late for another rule.
-    """
-
-    _esm = source("parts.js", "run_controls.js")
-
-    buttons = traitlets.List().tag(sync=True)
-    rules = traitlets.Dict().tag(sync=True)
-    ending = traitlets.Bool().tag(sync=True)
 
 
 class RunControls:
@@ -71,7 +45,7 @@ class RunControls:
         self.run, self.trouble = run, ""
         offered = _rules_for(run.algorithm) if run.takes_rules else []
         self.widget = ControlsView(rules={name: RULES[name][1] for name in offered})
-        self.widget.on_msg(self._receive)
+        self.widget.on_request(self._act)
         self.update(run.status)
 
     def update(self, status: RunStatus) -> None:
@@ -114,16 +88,11 @@ class RunControls:
         else:
             self.trouble = ""
 
-    def _receive(self, _: Any, content: dict[str, Any], buffers: Any) -> None:
-        """Do what the page asks for, and answer.
-
-        ipykernel gives what comes for a widget to the shell that wrote to it last. An
-        answer from here keeps that the page's own, which hears also while a cell runs.
-        """
-        self.widget.send({"heard": content["do"]})
+    def _act(self, content: dict[str, Any]) -> None:
+        """Do what the page asks for."""
         if content["do"] == "set":
             self.stop_when(content["rule"], content["number"])
-        elif content["do"] != "greet":
+        else:
             self.press(content["do"])
 
 

@@ -78,7 +78,8 @@ def test_pause_resume_and_stop_act_at_once_and_keep_every_draw(
     wait_for_state(page, "sampling", timeout=60)
     for told in ("sampling", "steps/s", "best ln posterior", "least ESS"):
         page.outputs("run").get_by_text(told).first.wait_for()
-    page.outputs("run").locator("img").wait_for()
+    traces = page.outputs("run").get_by_role("img", name="traces of the parameters")
+    traces.wait_for()
     see_in_each_theme_and_width(page, tmp_path, sampler)
 
     # The best of a few: one that is late is the machine's doing, all are the run's.

@@ -1,4 +1,4 @@
-// The controls of a run in the page; see run_controls.py.
+// The controls of runs in the page; see controls_view.py.
 
 // Jupyter makes a shell of the kernel for what the page sends, soon after the page's first
 // widget; by its second greeting a page has it.
