@@ -31,6 +31,7 @@ def test_sliders_work_one_at_a_time(explorer, lab, tmp_path):
     page.set_content(path.read_text())
     slope, intercept = page.get_by_label("slope"), page.get_by_label("intercept")
     pixels = "document.querySelector('canvas').toDataURL()"
+    page.locator("canvas").wait_for()  # which comes once its background is read
     page.wait_for_function(f"{pixels}.length > 5000")
     begun = page.evaluate(pixels)
     slope.press("ArrowRight")
