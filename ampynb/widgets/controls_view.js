@@ -8,7 +8,7 @@ function render({ model, el }) {
   const send = (content) => model.send(content);
   const parts = {
     buttons: make('div', 'ampynb-buttons', { role: 'group', ariaLabel: 'run' }),
-    stop: make('div', 'ampynb-rule', { role: 'group', ariaLabel: 'rule that ends it' }),
+    row: make('div', 'ampynb-rule', { role: 'group', ariaLabel: 'rule that ends it' }),
     label: make('label', '', { textContent: 'Stop when ' }),
     rule: make('select', '', { title: 'the rule that is to end the run' }),
     number: make('input', '', {
@@ -20,9 +20,9 @@ function render({ model, el }) {
   parts.rule.append(make('option', '', { value: '', textContent: 'no rule' }));
   for (const name of Object.keys(rules)) parts.rule.append(make('option', '', { value: name, textContent: name }));
   parts.label.append(parts.rule);
-  parts.stop.append(parts.label, parts.number, parts.set);
+  parts.row.append(parts.label, parts.number, parts.set);
   el.classList.add('ampynb-run-controls');
-  el.append(parts.buttons, ...(Object.keys(rules).length ? [parts.stop] : []));
+  el.append(parts.buttons, ...(Object.keys(rules).length ? [parts.row] : []));
 
   const update = () => {
     const ending = model.get('ending');

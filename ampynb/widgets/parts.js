@@ -12,6 +12,8 @@ function isDark(el) {
 }
 
 function showButtons(container, entries, send) {
+  const wanted = new Set(entries.map((entry) => entry.do));
+  for (const el of [...container.children]) if (!wanted.has(el.dataset.do)) el.remove();
   const known = new Map([...container.children].map((el) => [el.dataset.do, el]));
   entries.forEach((entry, i) => {
     let el = known.get(entry.do);
@@ -28,11 +30,9 @@ function showButtons(container, entries, send) {
     el.title = entry.title;
     el.disabled = Boolean(entry.disabled);
     if (entry.pressed !== undefined) el.setAttribute('aria-pressed', String(entry.pressed));
-    known.delete(entry.do);
     // One that stays where it is keeps the focus.
     if (container.children[i] !== el) container.insertBefore(el, container.children[i] ?? null);
   });
-  for (const el of known.values()) el.remove();
 }
 
 // Keeps keys for what has the focus inside of an element: Notebook 7 takes arrows for its

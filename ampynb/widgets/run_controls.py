@@ -46,7 +46,6 @@ class RunControls:
         offered = _rules_for(run.algorithm) if run.takes_rules else []
         self.widget = ControlsView(rules={name: RULES[name][1] for name in offered})
         self.widget.on_request(self._act)
-        self.update(run.status)
 
     def update(self, status: RunStatus) -> None:
         """Let those be pressed that do something now."""

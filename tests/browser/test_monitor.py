@@ -138,15 +138,30 @@ def test_details_and_a_rule_are_at_hand_also_by_the_keyboard(open_notebook, tmp_
     cell.locator("table").wait_for(state="detached")
 
     rule = cell.get_by_label("Stop when")
-    rule.select_option("ESS at least")
     number = cell.get_by_label("number of the rule")
+    expect(number).to_be_disabled()
+    rule.select_option("seconds")
+    expect(number).to_have_value("600")
+    rule.select_option("no rule")
+    expect(number).to_have_value("")
+    expect(number).to_be_disabled()
+    rule.select_option("ESS at least")
     expect(number).to_have_value("400")
+    assert page.evaluate("run.until") == "None", "choosing alone does nothing"
     number.fill("lots")
     number.press("Tab")
     expect(page.button("Set")).to_be_focused()
     page.page.keyboard.press("Enter")
     cell.get_by_role("alert").get_by_text("expected a number for 'ESS").wait_for()
     page.screenshot(tmp_path / "wrong.png", cell="run")
+
+    page.button("Stop").focus()
+    page.execute("run.pause()")
+    expect(page.button("Resume")).to_be_enabled()
+    expect(page.button("Stop")).to_be_focused()
+    page.execute("run.resume()")
+    expect(page.button("Pause")).to_be_enabled()
+
     number.fill("200")
     number.press("Enter")
     cell.get_by_role("alert").wait_for(state="detached")
@@ -226,10 +241,17 @@ def test_the_record_of_an_ended_run_is_static_and_has_its_picture(open_notebook)
 
 
 def test_a_run_shown_again_is_live_again(open_notebook):
+    from playwright.sync_api import expect
+
     page = open_notebook([SET_UP, ENDLESS["ensemble"], ("run", "again")])
     page.run_all()
-    page.outputs("again").get_by_role("button", name="Stop").click()
+    again = page.outputs("again")
+    again.get_by_role("button", name="Stop").click()
     wait_for_state(page, "stopped", timeout=60)
+    for name in ("Pause", "Resume", "Stop", "Set"):
+        expect(again.get_by_role("button", name=name)).to_be_disabled()
+    for label in ("Stop when", "number of the rule"):
+        expect(again.get_by_label(label)).to_be_disabled()
     assert page.evaluate("run.result.reason") == "'stopped'"
     page.check()
 
