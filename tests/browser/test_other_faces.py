@@ -1,5 +1,6 @@
 """What cells show outside JupyterLab: in Notebook 7 and in Voila."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,8 +37,13 @@ def opened(lab, place: str, notebook: Path) -> Iterator:
 
 
 def run_first_cell(page) -> None:
-    page.locator(".jp-Cell .cm-content").first.click(timeout=60_000)
-    page.keyboard.press("Shift+Enter")
+    prompt = page.locator(".jp-InputPrompt").first
+    for _ in range(5):  # a notebook that is being opened takes no keys yet
+        page.locator(".jp-Cell .cm-content").first.click(timeout=60_000)
+        page.keyboard.press("Shift+Enter")
+        page.wait_for_timeout(2000)
+        if re.search(r"[\d*]", prompt.inner_text()):
+            break
     page.locator("canvas").first.wait_for(timeout=120_000)
 
 
