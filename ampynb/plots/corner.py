@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.lines import Line2D
 
-from ampynb.plots.figure import COLOURS, GREY, RENDER_LOCK, NotebookFigure
+from ampynb.plots.figure import (
+    COLOURS,
+    GREY,
+    RENDER_LOCK,
+    NotebookFigure,
+    padded_range,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -132,8 +139,7 @@ def plot_corner(
     -------
     array of axes, (ndim, ndim)
     """
-    from corner import corner as draw_corner  # imports ArviZ, which takes seconds
-
+    draw_corner = _corner_function()
     ranges, side = _ranges(draws), len(labels)
     truths = options.pop("truths", None) if side == 1 else None
     for colour, values in zip(itertools.cycle(COLOURS), draws.values(), strict=False):
@@ -166,9 +172,16 @@ def plot_corner(
     return np.array(figure.axes).reshape(side, side)
 
 
+def _corner_function() -> Any:
+    """Import corner, and with it ArviZ (seconds), without its note on a release."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        from corner import corner
+    return corner
+
+
 def _ranges(draws: Mapping[str, np.ndarray]) -> list[tuple[float, float]]:
     """Return axis ranges that hold 99.8 % of every set of draws."""
     edges = np.stack([np.quantile(v, (0.001, 0.999), axis=0) for v in draws.values()])
     low, high = edges[:, 0].min(axis=0), edges[:, 1].max(axis=0)
-    pad = np.where(high > low, 0.03 * (high - low), 0.5)
-    return list(zip(low - pad, high + pad, strict=True))
+    return list(zip(*padded_range(low, high, 0.03), strict=True))

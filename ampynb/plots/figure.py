@@ -18,6 +18,7 @@ __all__ = [
     "RENDER_LOCK",
     "BlitCanvas",
     "NotebookFigure",
+    "padded_range",
     "tidy",
 ]
 
@@ -34,6 +35,8 @@ COLOURS = (
 )
 BEST = "#D55E00"
 GREY = "#6b7280"
+
+MOST_BINS = 1000  # whose edges must differ in double precision
 
 # Matplotlib's text and font caches are shared by all figures of the process.
 RENDER_LOCK = threading.RLock()
@@ -89,6 +92,23 @@ class BlitCanvas:
             stream = io.BytesIO()
             Image.fromarray(pixels).save(stream, format="png", compress_level=1)
         return stream.getvalue()
+
+
+def padded_range(low: Any, high: Any, share: float) -> tuple[Any, Any]:
+    """Return the limits of axes that show what lies from ``low`` to ``high``.
+
+    A range that is empty, or too narrow for the edges of bins to differ, is widened.
+
+    Parameters
+    ----------
+    low, high : float or array
+    share : float
+        Room on each side, as a share of the range.
+    """
+    finest = MOST_BINS * np.spacing(np.maximum(np.abs(low), np.abs(high)))
+    is_wide = high - low > finest
+    pad = np.where(is_wide, share * (high - low), np.maximum(0.5, finest))
+    return low - pad, high + pad
 
 
 def tidy(axes: Any) -> None:

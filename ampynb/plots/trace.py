@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from ampynb.plots.figure import COLOURS, GREY, NotebookFigure, tidy
+from ampynb.plots.figure import COLOURS, GREY, NotebookFigure, padded_range, tidy
 
 __all__ = ["plot_trace", "trace"]
 
@@ -74,13 +74,14 @@ def plot_trace(
         right.hist(
             kept,
             bins=40,
+            range=_limits(kept, 0.0),
             orientation="horizontal",
             color=COLOURS[0],
             alpha=0.7,
         )
         for one in (left, right):
             tidy(one)
-        left.set_ylim(_limits(kept))
+        left.set_ylim(_limits(kept, 0.4))
         right.set_ylim(left.get_ylim())
         right.tick_params(labelleft=False, labelbottom=False)
         left.set_ylabel(labels[i], fontsize=9)
@@ -91,9 +92,7 @@ def plot_trace(
     return axes
 
 
-def _limits(kept: np.ndarray) -> tuple[float | None, float | None]:
+def _limits(kept: np.ndarray, share: float) -> tuple[float, float]:
     """Return limits that show the kept draws in full; the warm-up may leave them."""
-    if not kept.size or np.ptp(kept) == 0:
-        return None, None
-    pad = 0.4 * np.ptp(kept)
-    return kept.min() - pad, kept.max() + pad
+    low, high = (kept.min(), kept.max()) if kept.size else (0.0, 0.0)
+    return padded_range(low, high, share)

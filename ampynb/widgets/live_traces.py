@@ -10,7 +10,7 @@ from matplotlib.patches import Polygon
 from matplotlib.transforms import Affine2D
 
 from ampynb.algorithms.algorithm import WARMUP
-from ampynb.plots.figure import COLOURS, GREY
+from ampynb.plots.figure import COLOURS, GREY, padded_range
 from ampynb.results.history import History
 
 __all__ = ["LiveTraces"]
@@ -148,8 +148,7 @@ def _fit_limits(axes: Any, low: float, high: float) -> bool:
     inside = bottom <= low and high <= top
     if inside and high - low > 0.5 * (top - bottom):
         return False
-    pad = 0.1 * (high - low) or 0.1 * abs(high) or 1.0
-    axes.set_ylim(low - pad, high + pad)
+    axes.set_ylim(padded_range(low, high, 0.1))
     return axes.get_ylim() != (bottom, top)
 
 

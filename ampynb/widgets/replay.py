@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ampynb.model.table import suggest
-from ampynb.plots.figure import NotebookFigure
+from ampynb.plots.figure import NotebookFigure, padded_range
 from ampynb.plots.sample_scene import scatter_scene
 from ampynb.results.columns import Columns
 from ampynb.results.result import Result
@@ -335,8 +335,7 @@ def _ranges(points: np.ndarray, draws: np.ndarray) -> list[tuple[float, float]]:
     edges = np.quantile(points, (0.002, 0.998), axis=0)
     low = np.minimum(edges[0], draws.min(axis=0))
     high = np.maximum(edges[1], draws.max(axis=0))
-    pad = np.where(high > low, 0.03 * (high - low), 0.5)
-    return list(zip(low - pad, high + pad, strict=True))
+    return list(zip(*padded_range(low, high, 0.03), strict=True))
 
 
 def replay(result: Result, parameters: Any = None) -> Replay:

@@ -1,10 +1,13 @@
 """Corner plots: which parameters, in which order, over which ranges."""
 
+import io
+
 import numpy as np
 import numpyro.distributions as dist
 import pytest
 
 import ampynb as anb
+from ampynb.widgets.live_picture import LivePicture
 from tests.results.builders import BENT, LINE, normal_draws, result_of
 
 OFFSETS = np.array([0.0, 10.0, 20.0, 30.0])
@@ -127,3 +130,22 @@ def test_one_parameter_may_be_named_alone():
     by_name = [axes.get_xlabel() for axes in RESULT.corner("slope").axes]
     in_list = [axes.get_xlabel() for axes in RESULT.corner(["slope"]).axes]
     assert by_name == in_list
+
+
+@pytest.mark.parametrize(
+    ("value", "spread"), [(0.0, 0.0), (-1e16, 0.0), (1e30, 0.0), (1e16, 1e-15)]
+)
+def test_a_column_that_stands_still_is_drawn(value, spread):
+    """Of any size, in every picture that shows draws."""
+    position = normal_draws(40)
+    position[..., 1] = value * (1 + spread * position[..., 0])
+    result = result_of(position)
+    for figure in (result.corner(), result.trace()):
+        figure.savefig(io.BytesIO())
+    for view in (result.corner(interactive=True), result.replay()):
+        view.figure().savefig(io.BytesIO())
+        view.close()
+    assert LivePicture(LINE.posterior, result.history).png()
+    low, high = grid(result.corner())[1, 1].get_xlim()
+    assert low <= position[..., 1].min() and position[..., 1].max() <= high
+    assert np.all(np.diff(np.linspace(low, high, 31)) > 0)
