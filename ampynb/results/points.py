@@ -38,20 +38,15 @@ class Points(NamedTuple):
     def quantile(self, probabilities: tuple[float, ...]) -> np.ndarray:
         """Return quantiles of each column, (len(probabilities), k).
 
-        Of equal weights they are interpolated linearly; of others the smallest value
-        up to which the weights sum to the probability.
+        They are interpolated linearly between neighbouring draws. The distance of two
+        neighbours in probability is in proportion to the mean of their weights, so that
+        draws of the same weight have the quantiles of draws without one.
         """
         return self._by_column(
             lambda values, weights: (
                 np.quantile(values, probabilities, axis=0)
                 if weights is None
-                else np.quantile(
-                    values,
-                    probabilities,
-                    axis=0,
-                    weights=weights,
-                    method="inverted_cdf",
-                )
+                else _weighted_quantiles(values, weights, probabilities)
             )
         )
 
@@ -97,6 +92,21 @@ class Points(NamedTuple):
             weights = None if self.weights is None else self.weights[rows]
             parts.append(number(values[:, None], weights))
         return np.concatenate(parts, axis=-1)
+
+
+def _weighted_quantiles(
+    values: np.ndarray, weights: np.ndarray, probabilities: tuple[float, ...]
+) -> np.ndarray:
+    """Return quantiles of each column, (len(probabilities), k)."""
+    values, weights = values[weights > 0], weights[weights > 0]
+    found = []
+    for column, order in zip(values.T, np.argsort(values, axis=0).T, strict=True):
+        sorted_weights = weights[order]
+        steps = (sorted_weights[1:] + sorted_weights[:-1]) / 2
+        reached = np.concatenate([[0.0], np.cumsum(steps)])
+        wanted = np.asarray(probabilities) * reached[-1]
+        found.append(np.interp(wanted, reached, column[order]))
+    return np.stack(found, axis=-1)
 
 
 def _mean(values: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
