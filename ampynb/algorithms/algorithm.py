@@ -73,6 +73,14 @@ class Draws(NamedTuple):
             {name: values[rows] for name, values in self.step_stats.items()},
         )
 
+    def __reduce__(self) -> tuple:
+        # Copies in memory: draws may be mapped from files of another machine.
+        stats, step_stats = (
+            {name: np.array(values) for name, values in each.items()}
+            for each in (self.stats, self.step_stats)
+        )
+        return Draws, (np.array(self.position), stats, self.phase, step_stats)
+
 
 @dataclass(frozen=True)
 class Status:

@@ -154,6 +154,22 @@ class History:
             position = np.array(draws.position[place])
             self._best[name, draws.phase] = Best(float(values[place]), position)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the history for a pickle or a deep copy, all draws in memory.
+
+        The algorithm's state is left out: a copy is read, and not continued.
+        """
+        with self._lock:
+            drawn = [self.draws(phase) for phase in (WARMUP, SAMPLING)]
+            kept = vars(self.copy())
+        del kept["_lock"]
+        chunks = [draws for draws in drawn if draws is not None]
+        return {**kept, "state": None, "_chunks": chunks, "_saved": _nothing_saved}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._lock = threading.RLock()
+
     # Reading
 
     def draws(self, phase: str = SAMPLING) -> Draws | None:

@@ -1,12 +1,21 @@
 """What is read off a result: points, samples, and what happens without draws."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from scipy import stats
 
 import ampynb as anb
 from ampynb.algorithms.scripted import Scripted
-from tests.results.builders import BENT, LINE, normal_draws, result_of
+from tests.results.builders import (
+    BENT,
+    LINE,
+    normal_draws,
+    result_of,
+    weighted_result,
+)
 
 DRAWS = normal_draws(60)
 NOTHING = np.zeros((0, 4, 2))
@@ -137,3 +146,36 @@ def test_no_draw_is_taken_twice_while_there_are_enough():
     result = result_of(normal_draws(50, nwalkers=2))
     assert len(np.unique(result.sample(100), axis=0)) == 100
     assert result.sample(300).shape[0] == 300
+
+
+@pytest.fixture(scope="module", params=["chains", "weighted", "saved"])
+def any_result(request, tmp_path_factory):
+    if request.param == "weighted":
+        return weighted_result(100)
+    if request.param == "chains":
+        return result_of(DRAWS, warmup=DRAWS[:7])
+    path = tmp_path_factory.mktemp("runs") / "run"
+    engine = anb.InferenceEngine(LINE.analysis, LINE.model, seed=5)
+    options = {"progress": "none", "path": path}
+    return engine.run(4, 30, 10, Scripted(), **options)
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [copy.deepcopy, lambda result: pickle.loads(pickle.dumps(result))],
+    ids=["deepcopy", "pickle"],
+)
+def test_a_copy_of_a_result_is_the_same_result(any_result, copied):
+    other = copied(copied(any_result))
+    for name in ("draws", "warmup"):
+        assert np.array_equal(getattr(other, name), getattr(any_result, name))
+    assert other.summary().equals(any_result.summary())
+    assert repr(other) == repr(any_result)
+    assert other.verdict() == any_result.verdict()
+    assert other.best.value == any_result.best.value
+    for name, values in any_result.stats.items():
+        assert np.array_equal(other.stats[name], values)
+    other.draws[:] = 0.0
+    assert any_result.draws.any()
+    slopes = other.instance.slope, any_result.instance.slope
+    assert slopes[0] == slopes[1]
