@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from ampynb.model.instance import Instance
 if TYPE_CHECKING:
     from ampynb.model.model import Model
 
-__all__ = ["JointAnalysis", "JointFit", "analyses_in", "fits_in"]
+__all__ = ["JointAnalysis", "JointFit", "MemberModel", "analyses_in", "fits_in"]
 
 _NOTHING = object()
 
@@ -224,6 +224,11 @@ class JointAnalysis(Analysis):
             )
         return Instance(**shared, **vars(own))
 
+    def member_models(self, model: Any) -> Iterator[tuple[str, Analysis, MemberModel]]:
+        """Yield the name of each analysis, the analysis, and its view of a model."""
+        for name, member in self.analyses.items():
+            yield name, member, MemberModel(model, self, name)
+
     def modify_before_fit(self, paths: Path | None, model: Model) -> Any:
         """Return a joint analysis of what each one's own hook returns."""
         other = copy.copy(self)
@@ -259,6 +264,53 @@ class JointAnalysis(Analysis):
     def __repr__(self) -> str:
         members = (f"{name}: {member!r}" for name, member in self.analyses.items())
         return f"{type(self).__name__}({', '.join(members)})"
+
+
+@dataclass(frozen=True, repr=False)
+class MemberModel:
+    """The model of a joint fit as one of its analyses sees it.
+
+    The vector is that of the joint fit; the instance is what the analysis is given.
+
+    Attributes
+    ----------
+    model : Model or MemberModel
+    joint : JointAnalysis
+    name : str
+        Of the analysis.
+    """
+
+    model: Any
+    joint: JointAnalysis
+    name: str
+
+    def instance_from_vector(self, vector: Any) -> Any:
+        """Return the instance of the analysis at a vector, (ndim,) [model units]."""
+        instance = self.model.instance_from_vector(vector)
+        return self.joint.instance_of(self.name, instance)
+
+    @property
+    def ndim(self) -> int:
+        """Length of the vector."""
+        return self.model.ndim
+
+    @property
+    def names(self) -> list[str]:
+        """Name of each element of the vector."""
+        return self.model.names
+
+    @property
+    def labels(self) -> list[str]:
+        """LaTeX label, or the name, of each element of the vector."""
+        return self.model.labels
+
+    @property
+    def units(self) -> list[str]:
+        """Unit of each element of the vector."""
+        return self.model.units
+
+    def __repr__(self) -> str:
+        return f"MemberModel({self.name} of {', '.join(self.names)})"
 
 
 def _check(members: Mapping[str, Any]) -> None:

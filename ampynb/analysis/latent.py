@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -94,6 +95,18 @@ class LatentSamples:
             row.name: int(np.sum(~np.isfinite(self.position[..., row.span]).all(-1)))
             for row in self.rows
         }
+
+    def of_member(self, name: str) -> LatentSamples:
+        """Return those of one analysis of a joint fit, without its name in front."""
+        own = [row for row in self.rows if row.name.startswith(f"{name}.")]
+        sizes = np.cumsum([0, *(row.size for row in own)])
+        rows = tuple(
+            dataclasses.replace(row, name=row.name[len(name) + 1 :], start=int(start))
+            for row, start in zip(own, sizes, strict=False)
+        )
+        parts = [self.position[..., row.span] for row in own]
+        position = np.concatenate([self.position[..., :0], *parts], axis=-1)
+        return dataclasses.replace(self, rows=rows, position=position)
 
     def remarks(self) -> Iterator[str]:
         """Yield what is wrong with the values, in words."""

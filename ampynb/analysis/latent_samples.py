@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ampynb.analysis.batches import in_batches
+from ampynb.analysis.joint import JointAnalysis
 from ampynb.analysis.latent import Latent, LatentError, LatentSamples, check_names
 from ampynb.analysis.posterior import Posterior
 from ampynb.model.arrays import Bundle, is_array
@@ -46,7 +47,8 @@ def latent_samples(
             f"expected batch_size as a whole number, 1 or more; got {batch_size!r}; "
             f"leave it out for {BATCH}"
         )
-    if not _has_latents(posterior):
+    sources = _sources(posterior)
+    if not sources:
         return None
     leading, vectors = position.shape[:-1], position.reshape(-1, position.shape[-1])
     nothing = LatentSamples((), np.zeros((*leading, 0)))
@@ -55,7 +57,7 @@ def latent_samples(
     if posterior.analysis.use_jax:
         values, errors = _compiled(posterior, vectors, int(size)), []
     else:
-        values, errors = _one_by_one(posterior, vectors)
+        values, errors = _one_by_one(sources, vectors)
     if not values:
         return nothing
     rows = _rows(posterior, {name: each.shape[1:] for name, each in values.items()})
@@ -70,23 +72,49 @@ def check_latents(posterior: Posterior) -> None:
 
     An analysis in JAX is traced, and nothing is computed.
     """
-    if _has_latents(posterior) and posterior.analysis.use_jax:
+    if _sources(posterior) and posterior.analysis.use_jax:
         vector = jax.ShapeDtypeStruct((posterior.model.ndim,), jnp.result_type(float))
         values = _traced(posterior, jax.eval_shape, _evaluate_one, posterior, vector)
         _rows(posterior, {name: each.shape for name, each in values.value().items()})
 
 
-def _has_latents(posterior: Posterior) -> bool:
-    analysis = posterior.analysis
-    if not analysis.has_latents and len(analysis.LATENT_KEYS):
+class _Source(NamedTuple):
+    """An analysis that has latent variables, with the model that it sees.
+
+    Their names begin with ``prefix``, the name of the analysis in a joint one.
+    """
+
+    prefix: str
+    analysis: Any
+    model: Any
+
+    def evaluate(self, vector: Any, xp: Any) -> dict[str, Any]:
+        """Return the latent variables of one point by name, as arrays."""
+        named = _named(self.analysis, self.model, vector, xp)
+        return {f"{self.prefix}{name}": value for name, value in named.items()}
+
+
+def _sources(posterior: Posterior) -> list[_Source]:
+    """Return the analyses that have latent variables, those of a joint one too."""
+    found = list(_sources_of(posterior.analysis, posterior.model, ""))
+    keys = [f"{one.prefix}{key}" for one in found for key in one.analysis.LATENT_KEYS]
+    check_names(tuple(keys), posterior.model)
+    return found
+
+
+def _sources_of(analysis: Any, model: Any, prefix: str) -> Iterator[_Source]:
+    if analysis.has_latents:
+        yield _Source(prefix, analysis, model)
+    elif len(analysis.LATENT_KEYS):
         raise LatentError(
             f"expected {type(analysis).__qualname__} to have "
             "compute_latent_variables(self, parameters, model) for LATENT_KEYS "
             f"({', '.join(analysis.LATENT_KEYS)}); got none; write it, or drop "
             "LATENT_KEYS"
         )
-    check_names(tuple(analysis.LATENT_KEYS), posterior.model)
-    return analysis.has_latents
+    if isinstance(analysis, JointAnalysis):
+        for name, member, seen in analysis.member_models(model):
+            yield from _sources_of(member, seen, f"{prefix}{name}.")
 
 
 # In JAX
@@ -108,7 +136,8 @@ def _traced(
     except LatentError:
         raise
     except Exception as error:
-        raise LatentError(_failed(posterior, error)) from error
+        analyses = [source.analysis for source in _sources(posterior)]
+        raise LatentError(_failed(analyses, error)) from error
 
 
 @jax.jit
@@ -117,28 +146,47 @@ def _evaluate(posterior: Posterior, vectors: jax.Array) -> Bundle:
 
 
 def _evaluate_one(posterior: Posterior, vector: jax.Array) -> Bundle:
-    return Bundle(_named(posterior, vector, jnp))  # a dictionary in its own order
+    values: dict[str, Any] = {}  # which a bundle keeps in its own order
+    for source in _sources(posterior):
+        values |= source.evaluate(vector, jnp)
+    return Bundle(values)
 
 
 # In NumPy
 
 
 def _one_by_one(
-    posterior: Posterior, vectors: np.ndarray
+    sources: Sequence[_Source], vectors: np.ndarray
 ) -> tuple[dict[str, np.ndarray], list[Exception]]:
-    """Compute draw by draw: one that fails is NaN, and its error is kept."""
+    """Compute draw by draw; return the values and an error for each draw that failed.
+
+    Where one analysis fails its values are NaN, and those of the others are kept.
+    """
+    values: dict[str, np.ndarray] = {}
+    errors: dict[int, Exception] = {}
+    for source in sources:
+        found, failed = _of_source(source, vectors)
+        values |= found
+        errors = {**failed, **errors}
+    return values, [errors[draw] for draw in sorted(errors)]
+
+
+def _of_source(
+    source: _Source, vectors: np.ndarray
+) -> tuple[dict[str, np.ndarray], dict[int, Exception]]:
+    """Return the values of one analysis, and the errors by the index of the draw."""
     computed: list[dict | None] = []
-    errors: list[Exception] = []
-    for vector in vectors:
+    errors: dict[int, Exception] = {}
+    for draw, vector in enumerate(vectors):
         try:
-            computed.append(_named(posterior, vector, np))
+            computed.append(source.evaluate(vector, np))
         except LatentError:
             raise
         except Exception as error:
             computed.append(None)
-            errors.append(error)
+            errors[draw] = error
     if len(errors) == len(vectors):
-        raise LatentError(_failed(posterior, errors[0])) from errors[0]
+        raise LatentError(_failed([source.analysis], errors[0])) from errors[0]
     first = next(one for one in computed if one is not None)
     nothing = {name: np.full(value.shape, np.nan) for name, value in first.items()}
     filled = [nothing if one is None else one for one in computed]
@@ -166,11 +214,10 @@ def _check_alike(first: Mapping[str, Any], values: list[dict]) -> None:
 # What the user's function returns
 
 
-def _named(posterior: Posterior, vector: Any, xp: Any) -> dict[str, Any]:
-    """Return the latent variables of one point by name, as arrays."""
-    analysis = posterior.analysis
+def _named(analysis: Any, model: Any, vector: Any, xp: Any) -> dict[str, Any]:
+    """Return the latent variables of one analysis at one point by name, as arrays."""
     keys = tuple(analysis.LATENT_KEYS)
-    returned = analysis.compute_latent_variables(vector, posterior.model)
+    returned = analysis.compute_latent_variables(vector, model)
     if isinstance(returned, Mapping):
         missing = [name for name in keys if name not in returned]
         if missing:
@@ -207,10 +254,15 @@ def _rows(
 ) -> tuple[Row, ...]:
     """Return the table's rows, with the units and labels that the analysis gives."""
     check_names(tuple(shapes), posterior.model)
-    keys: Any = posterior.analysis.LATENT_KEYS
+    given = {
+        f"{source.prefix}{key}": about
+        for source in _sources(posterior)
+        if isinstance(source.analysis.LATENT_KEYS, Mapping)
+        for key, about in source.analysis.LATENT_KEYS.items()
+    }
     rows, start = [], 0
     for name, shape in shapes.items():
-        about = keys[name] if isinstance(keys, Mapping) else Latent()
+        about = given.get(name, Latent())
         row = Row(
             name, "latent", tuple(shape), start, unit=about.unit, label=about.label
         )
@@ -219,11 +271,12 @@ def _rows(
     return tuple(rows)
 
 
-def _failed(posterior: Posterior, error: Exception) -> str:
-    analysis = posterior.analysis
-    of = f" of {', '.join(analysis.LATENT_KEYS)}" if len(analysis.LATENT_KEYS) else ""
-    kind = type(analysis).__qualname__
-    how = "for one point, in jax.numpy" if analysis.use_jax else "for one point"
+def _failed(analyses: Sequence[Any], error: Exception) -> str:
+    keys = [key for analysis in analyses for key in analysis.LATENT_KEYS]
+    of = f" of {', '.join(keys)}" if keys else ""
+    kind = " or ".join(dict.fromkeys(type(one).__qualname__ for one in analyses))
+    in_jax = analyses[0].use_jax
+    how = "for one point, in jax.numpy" if in_jax else "for one point"
     return (
         f"expected {kind}.compute_latent_variables to give the values{of}; got "
         f"{_told(error)}; write it {how}"

@@ -6,6 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from ampynb.analysis.joint import JointAnalysis
+from ampynb.results.latents import Latents
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,9 +117,20 @@ class Factor:
         result = self.result
         return result.analysis.fit_for_visualization(result.instance)
 
+    @property
+    def latents(self) -> Latents:
+        """Its latent variables by name, as `Result.latents` has those of all."""
+        return Latents(self.result, self.name)
+
     def summary(self) -> pd.DataFrame:
-        """Return the rows of the posterior table that are its `parameters`."""
-        return self.result.summary().loc[self.parameters]
+        """Return the posterior table of its `parameters` and latent variables."""
+        table = self.result.summary()
+        latents = [
+            name
+            for name in table.index
+            if name not in self.result.table.names and name.startswith(f"{self.name}.")
+        ]
+        return table.loc[[*self.parameters, *latents]]
 
     def corner(self, **options: Any) -> Any:
         """Draw the corner plot of its `parameters`; see `Result.corner`."""

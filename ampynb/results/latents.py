@@ -36,6 +36,9 @@ class Latents(Mapping):
     ----------
     result : Result
         Its analysis computes them; where it has none, this is empty.
+    member : str, optional
+        Of a joint fit, the analysis of which they are; those of all by default, each
+        after the name of its analysis: ``"radio.width"``.
 
     Raises
     ------
@@ -43,10 +46,12 @@ class Latents(Mapping):
         Where they cannot be computed.
     """
 
-    def __init__(self, result: Result):
-        self._result = result
-        found = result.analysis.compute_latent_samples(result)
-        self.samples = NONE if found is None else found
+    def __init__(self, result: Result, member: str = ""):
+        self._result, self._member = result, member
+        if member:
+            self.samples = result.latents.samples.of_member(member)
+        else:
+            self.samples = self.at(result.draws)
         self._values = self.samples.values
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -63,7 +68,9 @@ class Latents(Mapping):
         """Return the latent variables of other points, (..., ndim) [model units]."""
         other = _Draws(self._result.model, position)
         found = self._result.analysis.compute_latent_samples(other)
-        return NONE if found is None else found
+        if found is None:
+            return NONE
+        return found.of_member(self._member) if self._member else found
 
     @functools.cached_property
     def points(self) -> Points:

@@ -52,6 +52,11 @@ def _densities(posterior: anb.Posterior, vectors: jax.Array) -> Any:
 def draws_of(posterior: anb.Posterior, position: np.ndarray, phase: str) -> Draws:
     """Return the draws at given positions, with their densities."""
     flat = position.reshape(-1, position.shape[-1])
+    if not posterior.analysis.use_jax:
+        pairs = np.array([posterior.log_densities(vector) for vector in flat])
+        prior, likelihood = pairs.T.reshape(2, *position.shape[:2])
+        stats = {"lp": prior + likelihood, "log_likelihood": likelihood}
+        return Draws(position, stats, phase)
     index = np.minimum(np.arange(-(-len(flat) // BATCH) * BATCH), len(flat) - 1)
     batches = flat[index].reshape(-1, BATCH, flat.shape[-1])  # one shape: one program
     parts = [_densities(posterior, batch) for batch in batches]

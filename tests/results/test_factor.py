@@ -1,11 +1,15 @@
 """What a joint fit's result says of each analysis: ``result["radio"]``."""
 
+from typing import ClassVar
+
+import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 import pytest
 
 import ampynb as anb
 from tests.helpers import Line
+from tests.results.builders import result_of as built_result
 
 X = np.linspace(-1.0, 1.0, 12)
 NOISE = np.full(12, 0.3)
@@ -47,6 +51,71 @@ def two() -> anb.Result:
     joint = anb.JointAnalysis(line(0.5, 0), line(-1.0, 1))
     model = anb.Model(anb.Collection(own(), own(), slope=dist.Normal(0.0, 3.0)))
     return result_of(joint, model)
+
+
+class Doubled(Line):
+    """A line with latent variables; in NumPy it has none where it falls."""
+
+    LATENT_KEYS: ClassVar[dict] = {
+        "twice": anb.Latent(unit="mJy"),
+        "both": anb.Latent(label=r"\beta"),
+    }
+
+    def compute_latent_variables(self, parameters, model):
+        instance = model.instance_from_vector(parameters)
+        if not self.use_jax and instance.slope < 0:
+            raise ValueError("it falls")
+        xp = jnp if self.use_jax else np
+        both = xp.stack([instance.slope, instance.intercept])
+        return {"twice": 2 * instance.intercept, "both": both}
+
+
+class Contrast(anb.JointAnalysis):
+    def compute_latent_variables(self, parameters, model):
+        return {"contrast": parameters[1] - parameters[2]}
+
+
+@pytest.mark.parametrize("use_jax", [True, False], ids=["jax", "numpy"])
+def test_latent_variables_of_the_analyses_are_those_of_the_whole(use_jax):
+    members = {
+        name: Doubled(X, X, NOISE, use_jax=use_jax) for name in ("radio", "xray")
+    }
+    silent = Line(X, X, NOISE, use_jax=use_jax)
+    joint = Contrast(sky=anb.JointAnalysis(**members), silent=silent)
+    model = anb.Model(
+        slope=dist.Uniform(1.0, 2.0),
+        sky=anb.Model(radio=own(), xray=own()),
+        silent=own(),
+    )
+    position = np.random.default_rng(0).uniform(1, 2, size=(30, 4, 4))
+    position[3, 1, 0] = -1.0
+    whole = built_result(position, anb.Posterior(joint, model))
+    latents = whole.latents
+    names = ["contrast", "sky.radio.twice", "sky.radio.both", "sky.xray.twice"]
+    assert list(latents) == [*names, "sky.xray.both"]
+    defined = np.ones(position.shape[:2], bool)
+    if not use_jax:
+        defined[3, 1] = False
+        assert any("failed at 1 of 120" in line for line in whole.verdict())
+    contrast = position[..., 1] - position[..., 2]
+    np.testing.assert_array_equal(latents["contrast"], contrast)
+    for column, member in ((1, "radio"), (2, "xray")):
+        seen = whole[f"sky.{member}"].latents
+        assert list(seen) == ["twice", "both"]
+        assert seen.samples.units == ["mJy", "", ""]
+        for found in (seen["twice"], latents[f"sky.{member}.twice"]):
+            np.testing.assert_array_equal(
+                found[defined], 2 * position[..., column][defined]
+            )
+            assert np.isnan(found[~defined]).all()
+        np.testing.assert_array_equal(
+            seen["both"][defined], position[..., [0, column]][defined]
+        )
+        assert seen.instance().twice == 2 * whole.best.position[column]
+        rows = whole[f"sky.{member}"].summary().index
+        assert f"sky.{member}.both[1]" in rows and "contrast" not in rows
+    assert set(latents) == set(whole.idata["latent"].data_vars)
+    assert not whole["silent"].latents
 
 
 def test_its_parameters_are_its_own_the_tied_and_the_shared(result, two):
