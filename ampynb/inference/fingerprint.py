@@ -21,8 +21,8 @@ from ampynb.inference.loop import Plan
 from ampynb.model.arrays import attributes_of, is_array, is_ordinary_object, split
 from ampynb.model.function import Function
 from ampynb.model.model import Model
-from ampynb.model.parameter import describe_prior
 from ampynb.model.prior_numbers import numbers_in
+from ampynb.model.prior_text import describe_prior
 
 __all__ = ["asked_for", "differences", "fingerprint"]
 

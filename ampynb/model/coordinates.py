@@ -18,7 +18,7 @@ import numpyro.distributions as dist
 from numpyro.distributions.transforms import Transform, biject_to
 
 from ampynb.model.function import Function
-from ampynb.model.parameter import check_dimension
+from ampynb.model.prior_check import are_numbers_valid, check_dimension
 from ampynb.model.prior_numbers import Numbers
 from ampynb.model.quantile import has_quantile, quantile
 from ampynb.model.table import Row
@@ -199,7 +199,12 @@ def prior_transform(model: Model, u: jax.Array) -> jax.Array:
             f"{', '.join(missing)}; use for instance Uniform, Normal, TruncatedNormal, "
             "LogUniform or LogNormal, or a sampler that does not need the unit cube"
         )
-    return _forward(model, u, quantile)
+    return _forward(model, u, _quantile_of_one)
+
+
+def _quantile_of_one(prior: dist.Distribution, part: jax.Array) -> jax.Array:
+    """Return the quantile; NaN where a prior that depends on others is impossible."""
+    return jnp.where(are_numbers_valid(prior), quantile(prior, part), jnp.nan)
 
 
 def _without_quantile(model: Model) -> list[str]:
@@ -271,6 +276,8 @@ def _log_density_of_one(
     event = (1,) * (jnp.ndim(value) - jnp.ndim(inside))
     value = jnp.where(jnp.reshape(inside, inside.shape + event), value, safe)
     density = jnp.where(inside, jnp.asarray(prior.log_prob(value)), -jnp.inf)
+    # A prior that depends on others can be impossible, as one of negative scale.
+    density = jnp.where(jnp.isnan(density), -jnp.inf, density)
     return jnp.sum(density), value
 
 

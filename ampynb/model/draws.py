@@ -11,8 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from ampynb.model.coordinates import Block, allows, joined, read_parts, read_vector
+from ampynb.model.coordinates import (
+    Block,
+    allows,
+    joined,
+    read_parts,
+    read_vector,
+    reader,
+)
 from ampynb.model.function import Function
+from ampynb.model.prior_check import are_numbers_valid, check_numbers
 from ampynb.model.prior_numbers import Numbers
 from ampynb.model.quantile import bounds, central_interval
 from ampynb.model.table import Row
@@ -20,7 +28,13 @@ from ampynb.model.table import Row
 if TYPE_CHECKING:
     from ampynb.model.model import Model
 
-__all__ = ["allowed_fraction", "bounds_of", "draw_allowed", "interval_of"]
+__all__ = [
+    "allowed_fraction",
+    "bounds_of",
+    "check_dependent_priors",
+    "draw_allowed",
+    "interval_of",
+]
 
 MARGINAL_DRAWS = 20_001
 ROUNDS, SMALLEST_BATCH = 1000, 1000
@@ -52,7 +66,8 @@ def _draw_block(
 
     def of_draw(parts: list, key: jax.Array) -> jax.Array:
         prior = block.prior.at(read_parts(model, parts))
-        return prior.sample(key)[None]
+        drawn = prior.sample(key)
+        return jnp.where(are_numbers_valid(prior), drawn, jnp.nan)[None]
 
     return jax.vmap(of_draw)(parts, jax.random.split(keys[0], n))
 
@@ -67,9 +82,69 @@ def draw_allowed(model: Model, key: jax.Array, n: int) -> jax.Array:
         which cannot raise, the draws that are missing are NaN.
     """
     vectors, found = _draw_allowed(model, key, n)
-    if not isinstance(found, Tracer) and int(found) < n:
+    if isinstance(found, Tracer):
+        return vectors
+    if int(found) < n:
         raise ValueError(_hardly_allowed(model, key))
+    if _has_dependent_priors(model) and np.isnan(vectors).any():
+        raise ValueError(_sometimes_impossible(model, np.asarray(vectors)))
     return vectors
+
+
+def _has_dependent_priors(model: Model) -> bool:
+    return any(isinstance(block.prior, Function) for block in model.blocks)
+
+
+def _sometimes_impossible(model: Model, vectors: np.ndarray) -> str:
+    """Return the message for draws that a prior which depends on others has not."""
+    impossible = np.isnan(vectors)
+    row = next(row for row, _ in model.free() if impossible[:, row.span].any())
+    missing = impossible[:, row.span].any(axis=1)
+    known = dict(zip(model.names, vectors[np.argmax(missing)], strict=True))
+    told = ", ".join(f"{n}={x:.6g}" for n, x in known.items() if np.isfinite(x))
+    return (
+        f"parameter {row.name!r}: expected a prior that is possible wherever the "
+        f"others are; got {model.entry(row.name)[1]} with {told}, and so at "
+        f"{missing.mean():.0%} of the draws; keep the lower bound below the upper one "
+        "and scales positive there"
+    )
+
+
+def check_dependent_priors(model: Model) -> None:
+    """Raise where a prior that depends on others is impossible wherever they are.
+
+    It is looked at with the others at their medians, and then at their quartiles:
+    what is impossible at some draws alone is told when the prior is sampled.
+    """
+    if not _has_dependent_priors(model):
+        return
+    try:
+        _check_dependent_priors(model, 0)
+    except ValueError as error:
+        for edge in (0, 1):
+            try:
+                return _check_dependent_priors(model, edge, mass=0.5)
+            except ValueError:
+                continue
+        raise error from None
+
+
+def _check_dependent_priors(model: Model, edge: int, mass: float = 0.0) -> None:
+    values: dict[str, Any] = {}
+    value = reader(model, values.__getitem__)
+    for block in model.blocks:
+        for i, row in enumerate(block.rows):
+            prior = block.prior_of(i)
+            if isinstance(prior, Function):
+                prior = prior.at(value)
+                try:
+                    check_numbers(prior)
+                except ValueError as error:
+                    raise ValueError(
+                        f"parameter {row.name!r}, with the others at their prior "
+                        f"medians: {error}"
+                    ) from None
+            values[row.name] = central_interval(prior, mass)[edge]
 
 
 def _hardly_allowed(model: Model, key: jax.Array) -> str:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 
-from ampynb.model.parameter import check_dimension, check_prior
+from ampynb.model.prior_check import check_dimension, check_prior
 from ampynb.model.prior_numbers import Numbers
 from ampynb.model.source import text_of
 

@@ -24,6 +24,7 @@ from ampynb.model.coordinates import Block, blocks_from, read_vector
 from ampynb.model.draws import (
     allowed_fraction,
     bounds_of,
+    check_dependent_priors,
     draw_allowed,
     interval_of,
 )
@@ -105,6 +106,7 @@ class Model:
         self.tree = tree
         blocks = tuple(block.rows for block in self.blocks)
         self._structure = Structure(tree, self.rows, blocks)
+        check_dependent_priors(self)
         return self
 
     @classmethod

@@ -10,19 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
-from jax.core import Tracer
-from numpyro.distributions.transforms import biject_to
 
 from ampynb.model.arrays import is_array
-from ampynb.model.source import text_of
+from ampynb.model.prior_check import check_prior
+from ampynb.model.prior_text import describe_prior
 
-__all__ = [
-    "Collection",
-    "Parameter",
-    "check_dimension",
-    "check_prior",
-    "describe_prior",
-]
+__all__ = ["Collection", "Parameter"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,63 +132,6 @@ def _name_of(value: Any) -> str:
     return f"the class {text} itself" if isinstance(value, type) else text
 
 
-def check_prior(prior: dist.Distribution) -> None:
-    """Raise where a prior is not of continuous values, or cannot be drawn from."""
-    if not _can_be_drawn_from(prior):
-        raise TypeError(
-            f"expected a prior that can be drawn from; got {describe_prior(prior)}; "
-            "use for instance a wide Normal or Uniform"
-        )
-    if prior.is_discrete:
-        raise TypeError(
-            f"expected a continuous prior; got {describe_prior(prior)}, whose "
-            "values are discrete; sum over its values in the likelihood instead"
-        )
-
-
-def _can_be_drawn_from(prior: dist.Distribution) -> bool:
-    """Tell whether a prior, and what it is made of, says how to draw from it."""
-    base: Any = getattr(prior, "base_dist", None)
-    writes_it = type(prior).sample is not dist.Distribution.sample
-    return writes_it and (base is None or _can_be_drawn_from(base))
-
-
-def check_dimension(name: str, prior: dist.Distribution) -> None:
-    """Raise where the elements of a prior's values cannot vary freely."""
-    shape = prior.batch_shape + prior.event_shape
-    if biject_to(prior.support).inverse_shape(shape) != shape:
-        raise ValueError(
-            f"expected a prior whose values can vary freely; got {name!r} with "
-            f"{describe_prior(prior)}, on {type(prior.support).__name__}; use free "
-            "parameters and compute the constrained values in the forward model"
-        )
-
-
 def _as_float(value: Any) -> np.ndarray:
     """Return a strongly typed float array, so that equal shapes share a program."""
     return np.asarray(value, dtype=jnp.result_type(float))
-
-
-def describe_prior(prior: Any) -> str:
-    """Return a prior or a fixed value in short words: ``Normal(loc=0, scale=10)``."""
-    if isinstance(prior, Tracer):  # of a function that is being read
-        return "..."
-    if callable(prior) and not isinstance(prior, dist.Distribution):
-        return text_of(prior)
-    if not isinstance(prior, dist.Distribution):
-        return np.array2string(
-            np.asarray(prior), formatter={"float_kind": "{:.6g}".format}, threshold=6
-        )
-    if isinstance(prior, dist.ExpandedDistribution | dist.Independent):
-        shape = tuple(prior.batch_shape + prior.event_shape)
-        return f"{describe_prior(prior.base_dist)} of shape {shape}"
-    arguments = [
-        f"{name}={describe_prior(getattr(prior, name))}"
-        for name in prior.arg_constraints
-        if name in vars(prior)
-    ]
-    base = getattr(prior, "base_dist", None)
-    derived = dist.LogNormal | dist.LogUniform | dist.HalfNormal  # named in full
-    if isinstance(base, dist.Distribution) and not isinstance(prior, derived):
-        arguments.insert(0, describe_prior(base))
-    return f"{type(prior).__name__}({', '.join(arguments)})"

@@ -11,7 +11,14 @@ import numpy as np
 import numpyro.distributions as dist
 from numpyro.distributions.transforms import ExpTransform
 
-__all__ = ["bounds", "central_interval", "has_quantile", "is_logarithmic", "quantile"]
+__all__ = [
+    "bounds",
+    "central_interval",
+    "edges_of",
+    "has_quantile",
+    "is_logarithmic",
+    "quantile",
+]
 
 _DRAWS = 20_001
 
@@ -64,13 +71,19 @@ def central_interval(prior: dist.Distribution, mass: float) -> tuple:
 
 def bounds(prior: dist.Distribution) -> tuple:
     """Return the lower and upper edge of the prior's support, infinite where open."""
-    support: Any = prior.support
+    lower, upper = edges_of(prior.support)
+    shape = prior.batch_shape + prior.event_shape
+    lower = -np.inf if lower is None else lower
+    upper = np.inf if upper is None else upper
+    return np.broadcast_to(lower, shape), np.broadcast_to(upper, shape)
+
+
+def edges_of(support: Any) -> tuple:
+    """Return the lower and upper edge of a constraint, None where it is open."""
     while hasattr(support, "base_constraint"):
         support = support.base_constraint
-    shape = prior.batch_shape + prior.event_shape
-    lower = getattr(support, "lower_bound", -np.inf)
-    upper = getattr(support, "upper_bound", np.inf)
-    return np.broadcast_to(lower, shape), np.broadcast_to(upper, shape)
+    lower, upper = (getattr(support, f"{n}_bound", None) for n in ("lower", "upper"))
+    return lower, upper
 
 
 def is_logarithmic(prior: dist.Distribution) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ampynb.model.function import Function
 from ampynb.model.instance import nested
-from ampynb.model.parameter import describe_prior
+from ampynb.model.prior_text import describe_prior
 from ampynb.model.tree import Formula, Node, Tie, build
 
 __all__ = ["Row", "Structure", "assertions_of", "describe", "lay_out", "suggest"]

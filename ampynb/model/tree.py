@@ -135,13 +135,20 @@ def _entry_from(name: str, entry: Any, prefix: str) -> Any:
     is_value = isinstance(entry, int | float) or is_array(entry)
     is_function = callable(entry) and not isinstance(entry, type)
     if is_value or is_function or isinstance(entry, dist.Distribution):
-        return _entry_from(name, Parameter(entry), prefix)
+        return _entry_from(name, _parameter(name, entry), prefix)
     raise TypeError(
         f"parameter {name!r}: expected a numpyro distribution, a number, an array, a "
         "function of the model's other values, a Parameter, a Model, a Collection, or "
         f"a tuple, list or dictionary of them; got {_told(entry)}; write for instance "
         f"{name}={_remedy(entry)}"
     )
+
+
+def _parameter(name: str, given: Any) -> Parameter:
+    try:
+        return Parameter(given)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"parameter {name!r}: {error}") from None
 
 
 def _container_from(name: str, entry: Any, prefix: str) -> Node:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ampynb.model.instance import Instance, read
-from ampynb.model.parameter import describe_prior
+from ampynb.model.prior_text import describe_prior
 from ampynb.widgets.point import Point
 
 __all__ = ["code_of"]
