@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -67,6 +68,8 @@ class Run:
         What ends the run early; `stop_when` changes it.
     takes_rules : bool
         Whether it does; a calibration, which is many fits, takes none.
+    last_event : float
+        When it last told of something [s, of the monotonic clock].
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class Run:
         self._stopping = self._held = False
         self._error: Exception | None = None
         self._result: Result | None = None
+        self.last_event = time.monotonic()
 
     # Driving
 
@@ -173,6 +177,7 @@ class Run:
 
     def _note(self, event: Event) -> None:
         """Tell of an event, and save; a run has ended only when it is saved."""
+        self.last_event = time.monotonic()
         is_last = isinstance(event, Finished | Failed)
         if not is_last:
             self._show(event)

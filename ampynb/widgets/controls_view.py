@@ -2,50 +2,64 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 import anywidget
 import traitlets
 
+from ampynb.widgets.control_channel import address_of
 from ampynb.widgets.view import source
 
 __all__ = ["ControlsView"]
+
+MOST_REMEMBERED = 64
 
 
 class ControlsView(anywidget.AnyWidget):
     """Buttons, and the rule with its number, as one widget.
 
-    What is asked for comes in one message. A box and a button that are two widgets may
-    be heard by two threads of the kernel, and pass each other there.
+    The page shows at once that a button was pressed, and what comes of it as soon as
+    the kernel has heard of it, which it does also while a cell runs.
 
     Attributes
     ----------
     buttons : list of dict
-        ``do``, ``text``, ``title`` and ``disabled``.
+        ``do``, ``text``, ``title`` and ``disabled``; ``pressed``, for one that stays
+        pressed; ``asked``, what is shown until the kernel has heard of it.
     rules : dict of str to str
         The usual number of each rule that is offered; empty where none can be set.
     ending : bool
         Whether it is too late for another rule.
+    state : dict
+        ``text`` and ``more``, and ``seconds`` where the page is to count on from them.
+    address : str
+        Of this view on the kernel's control channel; empty where there is none.
     """
 
-    _esm = source("parts.js", "controls_view.js")
+    _esm = source("parts.js", "ask.js", "controls_view.js")
 
     buttons = traitlets.List().tag(sync=True)
     rules = traitlets.Dict().tag(sync=True)
     ending = traitlets.Bool().tag(sync=True)
+    state = traitlets.Dict().tag(sync=True)
+    address = traitlets.Unicode().tag(sync=True)
 
-    def on_request(self, act: Callable[[dict[str, Any]], Any]) -> None:
-        """Have ``act`` take what the page asks for, and answer.
+    def __init__(self, act: Callable[[dict[str, Any]], Any], **traits: Any):
+        self._act = act
+        self._heard: deque[str] = deque(maxlen=MOST_REMEMBERED)
+        super().__init__(**traits)
+        self.address = address_of(self)
+        self.on_msg(lambda _, content, buffers: self.hear(content))
 
-        ipykernel gives what comes for a widget to the shell that wrote to it last. An
-        answer from where it is heard keeps that the page's own, which hears also while
-        a cell runs. A page that says ``greet`` asks for nothing but that.
+    def hear(self, content: dict[str, Any]) -> None:
+        """Do what the page asks for, once, and answer.
+
+        A page that is not answered asks again, on the channel of the cells.
         """
-
-        def receive(_: Any, content: dict[str, Any], buffers: Any) -> None:
-            self.send({"heard": content["do"]})
-            if content["do"] != "greet":
-                act(content)
-
-        self.on_msg(receive)
+        asked = content["id"]
+        if asked not in self._heard:
+            self._heard.append(asked)
+            self._act(content)
+        self.send({"heard": asked})

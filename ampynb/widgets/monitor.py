@@ -12,14 +12,13 @@ from typing import Any
 import ipywidgets
 from IPython.display import DisplayHandle, display
 
-from ampynb.algorithms.algorithm import Algorithm
 from ampynb.inference.events import Event
 from ampynb.inference.run import Run, RunStatus
 from ampynb.results.live_numbers import live_numbers
 from ampynb.widgets.closing import close_all
 from ampynb.widgets.live_picture import LivePicture
 from ampynb.widgets.picture_view import PictureView
-from ampynb.widgets.run_controls import RunControls
+from ampynb.widgets.run_controls import RunControls, state_text
 from ampynb.widgets.run_details import details_html
 from ampynb.widgets.run_numbers import duration, numbers_html, progress_of, quality_of
 from ampynb.widgets.static import bundle_of
@@ -33,17 +32,6 @@ SECONDS_PER_SENTENCE = 5.0  # to those who hear it
 SHARE_OF_TIME = 0.006  # of one core, at most, for pictures and diagnostics
 STYLE = f"<style>{(Path(__file__).parent / 'monitor.css').read_text()}</style>"
 ALT = "traces of the parameters, their distributions, and the best fit"
-SIGNS = {  # of shapes that every font has
-    "compiling": "○",
-    "warmup": "◐",
-    "sampling": "●",
-    "pausing": "‖",
-    "paused": "‖",
-    "stopping": "■",
-    "completed": "✓",
-    "stopped": "■",
-    "failed": "✗",
-}
 BARS = {"completed": "success", "failed": "danger"}
 
 
@@ -200,7 +188,7 @@ class RunMonitor:
     def _update_numbers(self) -> None:
         status = self.run.status
         self.bar.value, self.bar.bar_style = status.fraction, BARS.get(status.state, "")
-        self.controls.update(status)
+        self.controls.update()
         self.numbers.value = self._numbers_html(status)
         self.alert.value = self._alert_html(status)
         if self._speaking.is_due or status.ended:
@@ -208,15 +196,8 @@ class RunMonitor:
                 self.spoken.value = STYLE + _spoken_html(status)
 
     def _numbers_html(self, status: RunStatus) -> str:
-        algorithm = self.run.algorithm
-        ndim = self.run.posterior.model.ndim
-        of_what = f"{algorithm.name}, {_many(algorithm)}, {ndim} parameters"
-        ended = status.message if status.state != "failed" else ""
-        return (
-            f'<div class="ampynb-run-head"><b>{SIGNS.get(status.state, "")} '
-            f"{status.state}</b> <small>{of_what}</small> {escape(ended)}</div>"
-            + numbers_html(progress_of(self.run, status))
-            + numbers_html(quality_of(self.run, status, self.found))
+        return numbers_html(progress_of(self.run, status)) + numbers_html(
+            quality_of(self.run, status, self.found)
         )
 
     def _alert_html(self, status: RunStatus) -> str:
@@ -241,17 +222,17 @@ class RunMonitor:
             else ""
         )
         return (
-            f'{STYLE}<div class="ampynb-run">{self.numbers.value}{self.alert.value}'
+            f'{STYLE}<div class="ampynb-run">{_head_html(self.run)}'
+            f"{self.numbers.value}{self.alert.value}"
             f"{picture}<details><summary>Details</summary>{details_html(self.run)}"
             "</details></div>"
         )
 
 
-def _many(algorithm: Algorithm) -> str:
-    """Return how many walkers, chains or points there are."""
-    of_chains = "chains" if algorithm.independent_chains else "walkers"
-    word = of_chains if algorithm.draws_chains else "live points"
-    return f"{algorithm.nwalkers} {word}"
+def _head_html(run: Run) -> str:
+    """Return the state of a run, as the page shows it of one that goes on."""
+    text, more = map(escape, state_text(run, run.status))
+    return f'<div class="ampynb-run-head"><b>{text}</b> <small>{more}</small></div>'
 
 
 def _spoken_html(status: RunStatus) -> str:

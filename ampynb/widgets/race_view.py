@@ -22,10 +22,12 @@ __all__ = ["RaceView", "bars_html"]
 
 SECONDS_PER_LOOK = 0.25
 SHARE_OF_TIME = 0.06  # of one core, for all monitors together: a race is to be watched
+STOPPING = "■ stopping"
 STOP_ALL = {
     "do": "stop",
     "text": "Stop all",
     "title": "end all runs and keep every draw",
+    "asked": STOPPING,
 }
 
 
@@ -51,8 +53,7 @@ class RaceView:
         self._pump: threading.Thread | None = None
         self._closed = False
         self.bars = ipywidgets.HTML(layout=ipywidgets.Layout(width="100%"))
-        self.controls = ControlsView()
-        self.controls.on_request(lambda _: race.stop())
+        self.controls = ControlsView(self._stop)
         columns = [_column(name, one) for name, one in self.monitors.items()]
         row = ipywidgets.Layout(flex_flow="row wrap", width="100%")
         self.widget = ipywidgets.VBox(
@@ -129,8 +130,17 @@ class RaceView:
             self._handle.update(record, raw=True)
             self.close()
 
+    def _stop(self, _: dict[str, Any]) -> None:
+        self.race.stop()
+        self._update_controls()
+
+    def _update_controls(self) -> None:
+        stopping = all(run.is_stopping for run in self.race.runs.values())
+        self.controls.buttons = [{**STOP_ALL, "disabled": stopping or self.race.ended}]
+        self.controls.state = {"text": STOPPING} if stopping else {}
+
     def _update(self) -> None:
-        self.controls.buttons = [{**STOP_ALL, "disabled": self.race.ended}]
+        self._update_controls()
         self.bars.value = bars_html(dict(self._rates()))
 
     def _rates(self) -> Iterator[tuple[str, float]]:

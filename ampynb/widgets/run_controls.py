@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 from ampynb.algorithms.algorithm import Algorithm
+from ampynb.inference.loop import COMPILING
 from ampynb.inference.run import Run, RunStatus
 from ampynb.inference.stopping import StoppingRule, autocorr, ess, rhat, seconds
 from ampynb.widgets.controls_view import ControlsView
 
-__all__ = ["RunControls"]
+__all__ = ["RunControls", "state_text"]
 
 RULES: dict[str, tuple[Callable[[float], StoppingRule], str]] = {
     "ESS at least": (ess, "400"),
@@ -19,10 +22,23 @@ RULES: dict[str, tuple[Callable[[float], StoppingRule], str]] = {
     "seconds": (seconds, "600"),
 }
 BUTTONS = {
-    "pause": "hold the run after the present chunk of steps",
-    "resume": "let the run go on",
-    "stop": "end the run and keep every draw",
+    "pause": ("pausing", "hold the run after the present chunk of steps"),
+    "resume": ("resuming", "let the run go on"),
+    "stop": ("stopping", "end the run and keep every draw"),
 }
+SIGNS = {  # of shapes that every font has
+    "compiling": "○",
+    "warmup": "◐",
+    "sampling": "●",
+    "pausing": "‖",
+    "paused": "‖",
+    "resuming": "▶",
+    "stopping": "■",
+    "completed": "✓",
+    "stopped": "■",
+    "failed": "✗",
+}
+PASSING = (COMPILING, "pausing", "stopping")  # states that a person waits to see end
 
 
 class RunControls:
@@ -43,20 +59,45 @@ class RunControls:
 
     def __init__(self, run: Run):
         self.run, self.trouble = run, ""
+        self._updating = threading.Lock()
+        self._began = ("", 0.0)  # what is awaited, and since when
         offered = _rules_for(run.algorithm) if run.takes_rules else []
-        self.widget = ControlsView(rules={name: RULES[name][1] for name in offered})
-        self.widget.on_request(self._act)
+        rules = {name: RULES[name][1] for name in offered}
+        self.widget = ControlsView(self._act, rules=rules)
 
-    def update(self, status: RunStatus) -> None:
-        """Let those be pressed that do something now."""
-        ending = status.ended or status.state == "stopping"
-        held = status.state in ("pausing", "paused")
-        idle = {"pause": ending or held, "resume": ending or not held, "stop": ending}
-        self.widget.buttons = [
-            {"do": do, "text": do.capitalize(), "title": title, "disabled": idle[do]}
-            for do, title in BUTTONS.items()
-        ]
-        self.widget.ending = ending
+    def update(self) -> None:
+        """Show where the run is, and let those be pressed that do something now."""
+        with self._updating:  # what is older is never shown after what is newer
+            status = self.run.status
+            ending = status.ended or status.state == "stopping"
+            held = status.state in ("pausing", "paused")
+            idle = {"pause": ending or held, "resume": ending or not held}
+            self.widget.buttons = [
+                {
+                    "do": do,
+                    "text": do.capitalize(),
+                    "title": title,
+                    "disabled": idle.get(do, ending),
+                    "asked": f"{SIGNS[asked]} {asked}",
+                }
+                for do, (asked, title) in BUTTONS.items()
+            ]
+            self.widget.ending = ending
+            self.widget.state = self._state(status)
+
+    def _state(self, status: RunStatus) -> dict[str, Any]:
+        """Return the state as the page shows it."""
+        text, more = state_text(self.run, status)
+        state = {"text": text, "more": more}
+        if status.state not in PASSING:
+            self._began = ("", 0.0)
+            return state
+        awaited = COMPILING if status.phase == COMPILING else status.state
+        if self._began[0] != awaited:
+            compiles = awaited == COMPILING
+            began = self.run.last_event if compiles else time.monotonic()
+            self._began = (awaited, began)
+        return {**state, "seconds": int(time.monotonic() - self._began[1])}
 
     def press(self, do: str) -> None:
         """Do what one of the buttons does.
@@ -88,11 +129,32 @@ class RunControls:
             self.trouble = ""
 
     def _act(self, content: dict[str, Any]) -> None:
-        """Do what the page asks for."""
+        """Do what the page asks for, and show what comes of it."""
         if content["do"] == "set":
             self.stop_when(content["rule"], content["number"])
         else:
             self.press(content["do"])
+        self.update()
+
+
+def state_text(run: Run, status: RunStatus) -> tuple[str, str]:
+    """Return the state of a run with its sign, and what it is a run of."""
+    algorithm = run.algorithm
+    waits = status.state in ("pausing", "stopping") and status.phase == COMPILING
+    text = f"{SIGNS.get(status.state, '')} {status.state}" + waits * ": compiling"
+    more = (
+        f"{algorithm.name}, {_many(algorithm)}, {run.posterior.model.ndim} parameters"
+    )
+    if status.ended and status.state != "failed" and status.message:
+        more += f" · {status.message}"
+    return text, more
+
+
+def _many(algorithm: Algorithm) -> str:
+    """Return how many walkers, chains or points there are."""
+    of_chains = "chains" if algorithm.independent_chains else "walkers"
+    word = of_chains if algorithm.draws_chains else "live points"
+    return f"{algorithm.nwalkers} {word}"
 
 
 def _rule_of(name: str, number: str) -> StoppingRule:

@@ -77,21 +77,29 @@ class JupyterLab:
         An empty temporary folder; all that server and browser write goes there.
     environment
         Environment variables added for the server, and so for the kernels.
+    browser
+        That of another one, which may be shared; a new one by default.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None):
+    def __init__(
+        self,
+        folder: Path,
+        environment: Mapping[str, str] | None = None,
+        browser: "BrowserContext | None" = None,
+    ):
         self.folder = folder
         self.root = folder / "root"
         self.profile = folder / "profile"
         self.url = ""
         self._environment = dict(environment or {})
+        self._shared = browser
         self.token = secrets.token_hex(16)
         self._opened = 0
 
     def __enter__(self) -> "JupyterLab":
         with ExitStack() as stack:
             self._start_server(stack)
-            self._browser = self._start_browser(stack)
+            self.browser = self._shared or self._start_browser(stack)
             self._stack = stack.pop_all()
         return self
 
@@ -111,7 +119,7 @@ class JupyterLab:
         (self.root / path).parent.mkdir()
         shutil.copy(notebook, self.root / path)
         url = f"{url or self.url}lab/workspaces/{self._opened}/tree/{path.as_posix()}"
-        page = self._browser.new_page()
+        page = self.browser.new_page()
         opened = NotebookPage(self, page, path)
         try:
             page.goto(f"{url}?token={self.token}", wait_until="domcontentloaded")
@@ -123,7 +131,7 @@ class JupyterLab:
 
     def new_page(self) -> "Page":
         """Return an empty page of the browser."""
-        return self._browser.new_page()
+        return self.browser.new_page()
 
     def _start_server(self, stack: ExitStack) -> None:
         overrides = self.folder / "config/labconfig/default_setting_overrides.json"
@@ -235,8 +243,12 @@ class NotebookPage:
 
     def run_all(self, timeout: float = 60) -> None:
         """Run all cells and wait until idle; does not raise their errors."""
-        self._probe("run", "notebook:run-all-cells", None)
+        self.start_all()
         self.wait_idle(timeout)
+
+    def start_all(self) -> None:
+        """Start all cells and return at once."""
+        self._probe("run", "notebook:run-all-cells", None)
 
     def run_cell(self, cell: int | str, timeout: float = 60) -> None:
         """Run one cell and wait until idle; does not raise its errors."""
@@ -246,6 +258,10 @@ class NotebookPage:
     def start_cell(self, cell: int | str) -> None:
         """Start one cell and return at once."""
         self._probe("run", "notebook:run-cell", self._index(cell))
+
+    def interrupt(self) -> None:
+        """Press the notebook's button that interrupts the kernel."""
+        self._probe("run", "notebook:interrupt-kernel", None)
 
     def run_again(self, cell: int | str, times: int) -> None:
         """Run one cell many times, each as soon as the kernel is done with the last."""

@@ -173,28 +173,6 @@ def test_details_and_a_rule_are_at_hand_also_by_the_keyboard(open_notebook, tmp_
     page.check()
 
 
-@pytest.mark.slow
-def test_a_button_is_heard_while_a_cell_runs(open_notebook):
-    """By a subshell of the kernel, as the cell has the main one."""
-    cell = (
-        "import time\n"
-        "begun = time.monotonic()\n"
-        "while run.status.state != 'paused' and time.monotonic() < begun + 20:\n"
-        "    time.sleep(0.01)\n"
-        "heard = run.status.state == 'paused'"
-    )
-    page = open_notebook([SET_UP, (ENDLESS["nuts"], "run"), (cell, "busy")])
-    page.run_cell(0)
-    page.run_cell("run")
-    wait_for_state(page, "sampling", timeout=60)
-    page.page.wait_for_timeout(1500)  # by when the page has its subshell
-    page.start_cell("busy")
-    page.button("Pause").click()
-    page.wait_idle()
-    assert page.evaluate("heard") == "True"
-    page.check()
-
-
 def test_a_race_shows_its_monitors_side_by_side(open_notebook, tmp_path):
     page = open_notebook([SET_UP, (RACE, "run")])
     page.run_all()

@@ -1,15 +1,21 @@
 import base64
 import html
+import itertools
+import threading
 import time
+from types import SimpleNamespace
 
 import numpyro.distributions as dist
 import pytest
 
 import ampynb as anb
 from ampynb.algorithms.scripted import Scripted
+from ampynb.widgets import control_channel
 from ampynb.widgets.monitor import RunMonitor
 from ampynb.widgets.run_details import details_html
 from tests.helpers import line_problem
+
+COUNT = itertools.count()
 
 
 @pytest.fixture
@@ -24,7 +30,7 @@ def start(engine, iterations=10**6, **options):
     return run, RunMonitor(run, share=0.1)
 
 
-def until(condition, seconds=10.0):
+def until(condition, seconds=60.0):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
@@ -33,7 +39,12 @@ def until(condition, seconds=10.0):
 
 def ask(monitor, **content):
     """Send what the page sends."""
-    monitor.controls.widget._handle_custom_msg(content, [])
+    asked = {"id": f"{next(COUNT)}", **content}
+    monitor.controls.widget._handle_custom_msg(asked, [])
+
+
+def shown_state(monitor):
+    return " ".join(map(str, monitor.controls.widget.state.values()))
 
 
 def enabled(monitor):
@@ -74,19 +85,91 @@ def test_a_button_that_is_not_there_is_told_of(endless):
         monitor.controls.press("explode")
 
 
-def test_all_that_the_page_asks_for_is_answered(endless, monkeypatch):
-    _, monitor = endless
+def test_all_that_the_page_asks_for_is_answered_and_done_once(endless, monkeypatch):
+    run, monitor = endless
     heard = []
     monkeypatch.setattr(monitor.controls.widget, "send", heard.append)
-    ask(monitor, do="greet")
-    ask(monitor, do="set", rule="", number="")
-    ask(monitor, do="stop")
-    assert heard == [{"heard": "greet"}, {"heard": "set"}, {"heard": "stop"}]
+    ask(monitor, id="first", do="set", rule="seconds", number="600")
+    ask(monitor, id="second", do="set", rule="", number="")
+    ask(monitor, id="first", do="set", rule="seconds", number="600")
+    assert run.until is None
+    assert heard == [{"heard": "first"}, {"heard": "second"}, {"heard": "first"}]
+
+
+def test_the_answer_comes_after_what_it_did_is_shown(endless, monkeypatch):
+    run, monitor = endless
+    until(lambda: run.status.state == "sampling")
+    shown = []
+    monkeypatch.setattr(
+        monitor.controls.widget, "send", lambda _: shown.append(shown_state(monitor))
+    )
+    ask(monitor, do="pause")
+    assert "paus" in shown[0]
+
+
+def test_a_message_of_the_control_channel_is_heard_in_its_thread(endless, monkeypatch):
+    run, monitor = endless
+    handlers = {}
+    kernel = SimpleNamespace(control_handlers=handlers)
+    monkeypatch.setattr(control_channel, "in_notebook", lambda: True)
+    monkeypatch.setattr(
+        "IPython.core.getipython.get_ipython", lambda: SimpleNamespace(kernel=kernel)
+    )
+    address = control_channel.address_of(monitor.controls.widget)
+    data = {"id": "pressed", "do": "stop"}
+    for place in ("elsewhere", address):
+        assert not run.is_stopping
+        message = {"content": {"comm_id": place, "data": data}}
+        handlers["comm_msg"](None, None, message)
+    assert run.is_stopping
+
+
+def test_where_there_is_no_control_channel_there_is_no_address(endless, monkeypatch):
+    _, monitor = endless
+    assert monitor.controls.widget.address == "", "there is no kernel"
+    taken = SimpleNamespace(control_handlers={"comm_msg": print})
+    monkeypatch.setattr(control_channel, "in_notebook", lambda: True)
+    for kernel in (SimpleNamespace(), taken):
+        shell = SimpleNamespace(kernel=kernel)
+        monkeypatch.setattr(
+            "IPython.core.getipython.get_ipython", lambda shell=shell: shell
+        )
+        assert control_channel.address_of(monitor.controls.widget) == ""
+
+
+@pytest.mark.parametrize(
+    ("do", "told"),
+    [
+        ("", "compiling"),
+        ("pause", "pausing: compiling"),
+        ("stop", "stopping: compiling"),
+    ],
+)
+def test_the_clock_runs_while_it_compiles(engine, monkeypatch, do, told):
+    may_compile = threading.Event()
+    init = Scripted.init
+    monkeypatch.setattr(
+        Scripted, "init", lambda *given: may_compile.wait(60) and init(*given)
+    )
+    run, monitor = start(engine, iterations=10)
+    try:
+        monitor.mimebundle()
+        if do:
+            ask(monitor, do=do)
+        until(lambda: told in shown_state(monitor))
+        until(lambda: monitor.controls.widget.state["seconds"] >= 1)
+    finally:
+        may_compile.set()
+        run.resume()
+    run.wait()
+    monitor.settle()
+    assert "seconds" not in monitor.controls.widget.state
+    monitor.close()
 
 
 def test_numbers_and_picture_come_while_it_samples(endless):
     _, monitor = endless
-    until(lambda: "sampling" in monitor.numbers.value)
+    until(lambda: "sampling" in shown_state(monitor))
     until(lambda: bytes(monitor.picture.value).startswith(b"\x89PNG"))
     until(lambda: "best ln posterior" in monitor.numbers.value)
     until(lambda: "least ESS" in monitor.numbers.value)
@@ -192,7 +275,7 @@ def test_a_rule_that_is_set_in_the_monitor_ends_the_run(endless):
     assert str(run.until) == "ess(800)"
     until(lambda: run.status.ended)
     monitor.settle()
-    assert "ended by ess(800)" in monitor.numbers.value
+    assert "ended by ess(800)" in shown_state(monitor)
     assert monitor.controls.widget.ending, "no rule can be set any more"
 
 
@@ -265,6 +348,7 @@ def test_the_record_says_what_the_monitor_said_with_the_details(engine):
     run.wait()
     record = monitor.mimebundle()["text/html"]
     assert monitor.numbers.value in record
+    assert monitor.controls.widget.state["text"] in record
     assert "<details>" in record and details_html(run) in record
     assert "<script" not in record
     monitor.close()

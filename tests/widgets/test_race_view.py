@@ -50,11 +50,12 @@ def test_a_race_is_live_and_is_stopped_in_one_click():
     assert "application/vnd.jupyter.widget-view+json" in bundle
     until(lambda: min(widths(view.bars.value)) > 0)
     for monitor in view.monitors.values():
-        assert "sampling" in monitor.numbers.value
+        assert "sampling" in monitor.controls.widget.state["text"]
     view.monitors["first"].controls.press("pause")
     until(lambda: race.runs["first"].status.state == "paused")
     assert race.runs["second"].status.state == "sampling"
-    view.controls._handle_custom_msg({"do": "stop"}, [])
+    view.controls._handle_custom_msg({"do": "stop", "id": "1"}, [])
+    assert view.controls.state["text"] == "■ stopping"
     race.wait(20)
     view.settle()
     assert view.controls.buttons[0]["disabled"]
