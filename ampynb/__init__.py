@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ampynb.model.parameter import Collection, Parameter
     from ampynb.plots.corner import corner
     from ampynb.plots.visualizer import Visualizer
+    from ampynb.results.netcdf import load
     from ampynb.results.result import Result
     from ampynb.widgets.explore import explore
 
@@ -76,6 +77,7 @@ _HOMES = {
     "corner": "plots.corner",
     "ess": "inference.stopping",
     "explore": "widgets.explore",
+    "load": "results.netcdf",
     "open_run": "inference.open_run",
     "race": "inference.race",
     "register_fit": "analysis.register_fit",
@@ -120,6 +122,7 @@ __all__ = [
     "ess",
     "explore",
     "forward_models",
+    "load",
     "open_run",
     "race",
     "register_fit",

@@ -7,7 +7,6 @@ from pathlib import Path
 from ampynb.algorithms.algorithm import Draws
 from ampynb.algorithms.registry import described_algorithm
 from ampynb.analysis.analysis import Analysis
-from ampynb.analysis.posterior import Posterior
 from ampynb.inference.folder_lock import is_locked
 from ampynb.inference.hooks import made_result
 from ampynb.inference.store import Folder
@@ -15,7 +14,7 @@ from ampynb.model.model import Model
 from ampynb.model.parameter import Collection
 from ampynb.results.history import History
 from ampynb.results.result import Result
-from ampynb.results.stored_table import StoredTable
+from ampynb.results.stored_table import StoredTable, posterior_with
 
 __all__ = ["open_run"]
 
@@ -45,23 +44,12 @@ def open_run(
     ValueError
         Where the model has other parameters than the run.
     """
-    if (analysis is None) != (model is None):
-        raise ValueError(
-            "expected both the analysis and the model, or neither; got one; give both"
-        )
     path = Path(path).expanduser().absolute()
     has_writer = is_locked(path)
     folder = Folder.open(path, kinds=("live",))
     about, status = folder.about, folder.status
     table = StoredTable.from_description(about["table"])
-    posterior = None
-    if analysis is not None and model is not None:
-        posterior = Posterior(analysis, model)
-        if posterior.model.names != table.names:
-            raise ValueError(
-                f"expected a model with the parameters {', '.join(table.names)}; got "
-                f"{', '.join(posterior.model.names)}; give the one that was fitted"
-            )
+    posterior = posterior_with(table, analysis, model)
     history = History()
     history.restore(folder.saved(), None)
     live = folder.arrays("live")

@@ -17,6 +17,7 @@ from ampynb.analysis.joint import fits_in
 from ampynb.analysis.latent import LatentError
 from ampynb.model.table import Row
 from ampynb.results.inference_data import container_from
+from ampynb.results.netcdf import RECORD, record_of
 
 if TYPE_CHECKING:
     from ampynb.analysis.posterior import Posterior
@@ -201,6 +202,7 @@ def _attributes(result: Result) -> dict[str, Any]:
         "seed": result.seed,
         "sampling_time": result.seconds,
         "stop_reason": result.reason,
+        RECORD: record_of(result),
     } | _number_attributes(result)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,9 @@ __all__ = [
     "bfmi",
     "container_from",
     "effective_sample_size",
+    "groups_of",
     "r_hat",
+    "read",
     "save",
     "to_dataset",
 ]
@@ -87,6 +90,33 @@ def to_dataset(container: Any, group: str) -> xr.Dataset:
     """Return one group of a container as a dataset, whatever the container."""
     found = container[group]
     return found.to_dataset() if isinstance(found, xr.DataTree) else found
+
+
+def groups_of(container: Any) -> dict[str, xr.Dataset]:
+    """Return the groups of a container by name."""
+    if isinstance(container, xr.DataTree):
+        return {name: to_dataset(container, name) for name in container.children}
+    return {name: container[name] for name in container.groups()}
+
+
+def read(path: Path) -> Any:
+    """Return the container in a NetCDF file, read into memory.
+
+    Raises
+    ------
+    ValueError
+        For a file of another format.
+    """
+    try:
+        container = _arviz().from_netcdf(path, engine="h5netcdf")
+    except OSError as error:
+        raise ValueError(
+            f"expected a NetCDF file; got {path}, which cannot be read as one "
+            f"({error}); write one with result.to_netcdf"
+        ) from error
+    container.load()
+    container.close()
+    return container
 
 
 def save(container: Any, path: str) -> None:

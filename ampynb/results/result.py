@@ -87,7 +87,10 @@ class Result:
         live: Draws | None = None,
         devices: int = 1,
         warnings: Sequence[str] = (),
+        outcome: Outcome | None = None,
+        idata: Any = None,
     ):
+        # The last two are made of the draws where they are first asked for.
         self.algorithm, self.history = algorithm, history
         self.seed, self.seconds = seed, seconds
         self.reason, self.message, self.devices = reason, message, devices
@@ -100,6 +103,10 @@ class Result:
         self.warmup, self.warmup_stats = warmup.position, warmup.stats
         self._drawn = seen.sampling or Draws(nothing, {}, SAMPLING)
         self._live, self._highest = live, seen.best
+        if outcome is not None:
+            self.outcome = outcome
+        if idata is not None:
+            self.idata = idata
         if live is None and seen.state is not None and len(self._drawn.position):
             self._live = algorithm.live(seen.state)
 
@@ -110,12 +117,12 @@ class Result:
         Raises
         ------
         ValueError
-            For a run opened from its folder without model and analysis.
+            For a run read from its folder or a file without model and analysis.
         """
         if self._posterior is None:
             raise ValueError(
-                "expected the analysis and the model of the run; got its folder alone; "
-                "open it with ampynb.open_run(path, analysis, model)"
+                "expected the analysis and the model of the run; got its draws alone; "
+                "give both to ampynb.open_run(path, analysis, model), or to load"
             )
         return self._posterior
 
@@ -319,7 +326,10 @@ class Result:
         return inference_data(self)
 
     def to_netcdf(self, path: str | Path) -> Path:
-        """Write `idata` to a NetCDF file, which ArviZ reads, and return its path."""
+        """Write `idata` to a NetCDF file and return its path.
+
+        `ampynb.load` makes a result of it again; ArviZ reads it too.
+        """
         from ampynb.results.inference_data import save
 
         path = Path(path)

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from ampynb.analysis.analysis import Analysis
+from ampynb.analysis.posterior import Posterior
 from ampynb.model.model import Model
+from ampynb.model.parameter import Collection
 from ampynb.model.table import Row, describe
 
-__all__ = ["StoredTable", "describe_table"]
+__all__ = ["StoredTable", "describe_table", "posterior_with"]
 
 
 @dataclass(frozen=True)
@@ -38,28 +41,29 @@ class StoredTable:
             rows.append(Row(**values))
         return cls(tuple(rows), tuple(priors))
 
-    def _free(self) -> list[Row]:
+    def free(self) -> list[Row]:
+        """Return the rows of the vector."""
         return [row for row in self.rows if row.kind == "free"]
 
     @property
     def ndim(self) -> int:
         """Number of free parameters, vectors counted by element."""
-        return sum(row.size for row in self._free())
+        return sum(row.size for row in self.free())
 
     @property
     def names(self) -> list[str]:
         """Name of each element of the vector."""
-        return [name for row in self._free() for name in row.element_names()]
+        return [name for row in self.free() for name in row.element_names()]
 
     @property
     def labels(self) -> list[str]:
         """Label of each element of the vector."""
-        return [label for row in self._free() for label in row.element_labels()]
+        return [label for row in self.free() for label in row.element_labels()]
 
     @property
     def units(self) -> list[str]:
         """Unit of each element of the vector."""
-        return [row.unit for row in self._free() for _ in range(row.size)]
+        return [row.unit for row in self.free() for _ in range(row.size)]
 
     def __repr__(self) -> str:
         lines = (
@@ -78,9 +82,37 @@ class StoredTable:
         return f"<table>{head}{cells}</table>"
 
 
-def describe_table(model: Model) -> list[dict[str, Any]]:
-    """Return a model's table in words and numbers that JSON can keep."""
-    return [
-        {**dataclasses.asdict(row), "prior": describe(row, given)}
-        for row, given in model.entries()
-    ]
+def describe_table(table: Model | StoredTable) -> list[dict[str, Any]]:
+    """Return a table in words and numbers that JSON can keep."""
+    if isinstance(table, StoredTable):
+        lines = list(zip(table.rows, table.priors, strict=True))
+    else:
+        lines = [(row, describe(row, given)) for row, given in table.entries()]
+    return [{**dataclasses.asdict(row), "prior": prior} for row, prior in lines]
+
+
+def posterior_with(
+    table: StoredTable,
+    analysis: Analysis | None,
+    model: Model | Collection | None,
+) -> Posterior | None:
+    """Return the posterior that was sampled; None without analysis and model.
+
+    Raises
+    ------
+    ValueError
+        Where only one of them is given, or the model has other parameters.
+    """
+    if (analysis is None) != (model is None):
+        raise ValueError(
+            "expected both the analysis and the model, or neither; got one; give both"
+        )
+    if analysis is None or model is None:
+        return None
+    posterior = Posterior(analysis, model)
+    if posterior.model.names != table.names:
+        raise ValueError(
+            f"expected a model with the parameters {', '.join(table.names)}; got "
+            f"{', '.join(posterior.model.names)}; give the one that was fitted"
+        )
+    return posterior

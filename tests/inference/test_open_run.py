@@ -209,8 +209,8 @@ NEED_AN_ANALYSIS = {
 def test_what_needs_the_analysis_asks_for_it(folder: Path, use: Any):
     with pytest.raises(
         ValueError,
-        match=r"expected the analysis and the model of the run; got its folder alone; "
-        r"open it with ampynb.open_run\(path, analysis, model\)",
+        match=r"expected the analysis and the model of the run; got its draws alone; "
+        r"give both to ampynb.open_run\(path, analysis, model\), or to load",
     ):
         use(anb.open_run(folder))
 
