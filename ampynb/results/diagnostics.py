@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "FEWEST_LIVE_DRAWS",
     "GOOD_ESS",
     "GOOD_R_HAT",
     "RELIABLE_LENGTH",
@@ -291,19 +292,22 @@ def _worst(values: np.ndarray | None, largest: bool) -> int | None:
 def live_diagnostics(position: np.ndarray) -> dict[str, float]:
     """Return R-hat and effective sample size of the worst element, quickly.
 
+    NaN where an element has none, as one that never moves; nothing of too few draws.
+
     Parameters
     ----------
     position : array, (n_draws, nwalkers, ndim)
         Of more than some ten thousand in all only a part is taken, which makes the
         sample size a lower bound.
     """
+    if len(position) < FEWEST_LIVE_DRAWS:
+        return {}
     thin = max(-(-position[..., 0].size // MOST_LIVE_DRAWS), 1)
     position = position[::thin]
-    found = {
-        "ess": float(np.fmin.reduce(live_ess(position))),
-        "r_hat": float(np.fmax.reduce(live_r_hat(position))),
+    return {
+        "ess": float(np.min(live_ess(position))),
+        "r_hat": float(np.max(live_r_hat(position))),
     }
-    return {name: value for name, value in found.items() if np.isfinite(value)}
 
 
 def live_ess(position: np.ndarray) -> np.ndarray:

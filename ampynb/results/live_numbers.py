@@ -6,6 +6,7 @@ import numpy as np
 
 from ampynb.algorithms.algorithm import SAMPLING, Algorithm
 from ampynb.results.diagnostics import (
+    FEWEST_LIVE_DRAWS,
     MOST_LIVE_DRAWS,
     live_diagnostics,
     live_ess,
@@ -33,6 +34,7 @@ def live_numbers(history: History, algorithm: Algorithm) -> dict[str, float]:
         ``ess`` and ``r_hat`` for independent chains; ``ess``, ``tau`` [kept steps] and
         ``length``, the steps over ``tau``, for an ensemble, whose walkers R-hat cannot
         compare. What is not known yet is left out, and all where draws are no chains.
+        NaN where an element never moves.
     """
     steps, rows = history.steps(SAMPLING), history.thinned(MOST_ROWS, SAMPLING)[1]
     if not (algorithm.draws_chains and len(rows)):
@@ -42,14 +44,14 @@ def live_numbers(history: History, algorithm: Algorithm) -> dict[str, float]:
         found = live_diagnostics(rows)
         if spacing > 1 and found.get("ess", 0.0) > NEARLY_INDEPENDENT * _taken(rows):
             latest = history.latest()
-            share = np.fmin.reduce(live_ess(latest)) / latest[..., 0].size
+            share = np.min(live_ess(latest)) / latest[..., 0].size
             found["ess"] = float(np.fmax(found["ess"], share * steps * rows.shape[1]))
         return found
     tau = _tau(rows) * spacing
     if spacing > 1 and tau * NEARLY_INDEPENDENT < spacing:
         tau = min(tau, _tau(history.latest()))
     if not np.isfinite(tau):
-        return {}
+        return {} if len(rows) < FEWEST_LIVE_DRAWS else {"ess": np.nan}
     return {"ess": steps * algorithm.nwalkers / tau, "tau": tau, "length": steps / tau}
 
 

@@ -94,7 +94,8 @@ def quality_of(
     for name, text, is_good, meaning in _of_chains(found):
         not_good = BAD if status.ended else NOT_YET
         yield Number(name, text, GOOD if is_good else not_good, meaning)
-    if (rate := found.get("ess_per_second")) is not None:
+    rate = found.get("ess_per_second", np.nan)
+    if not np.isnan(rate):
         meaning = "of computing time, compilation and warm-up included"
         told = f"{rate:.0f}" if rate >= 100 else f"{rate:.3g}"
         yield Number("ESS per second", told, meaning=meaning)
@@ -140,16 +141,30 @@ def _of_chains(found: Mapping[str, float]) -> Iterator[tuple[str, str, bool, str
     """Yield what is known of chains: name, text, whether it is good, and by what."""
     if (r_hat := found.get("r_hat")) is not None:
         meaning = f"good up to {GOOD_R_HAT}"
-        yield "worst R-hat", f"{r_hat:.3f}", r_hat <= GOOD_R_HAT, meaning
+        yield "worst R-hat", _or_unknown(r_hat, ".3f"), r_hat <= GOOD_R_HAT, meaning
     if (ess := found.get("ess")) is not None:
-        # An ensemble's is too good while its chain is short.
-        is_long = found.get("length", np.inf) >= RELIABLE_LENGTH
-        meaning = f"effective draws: good from {GOOD_ESS}"
-        yield "least ESS", f"{ess:.0f}", ess >= GOOD_ESS and is_long, meaning
+        length = found.get("length")
+        is_good = ess >= GOOD_ESS and (length is None or length >= RELIABLE_LENGTH)
+        yield "least ESS", _or_unknown(ess, ".0f"), is_good, _of_size(ess, length)
     if (length := found.get("length")) is not None:
         meaning = f"good from {RELIABLE_LENGTH}, where tau can be trusted"
         is_good = length >= RELIABLE_LENGTH
         yield "autocorrelation times", f"{length:.0f}", is_good, meaning
+
+
+def _of_size(ess: float, length: float | None) -> str:
+    """Return by what an effective sample size is judged."""
+    if np.isnan(ess):
+        return "effective draws: unknown, as a parameter never moves"
+    meaning = f"effective draws: good from {GOOD_ESS}"
+    if length is None:
+        return meaning
+    # An ensemble's is too good while its chain is short.
+    return f"{meaning}, once the chain is {RELIABLE_LENGTH} autocorrelation times long"
+
+
+def _or_unknown(value: float, form: str) -> str:
+    return "unknown" if np.isnan(value) else f"{value:{form}}"
 
 
 def duration(seconds: float) -> str:

@@ -318,13 +318,20 @@ def test_live_numbers_see_chains_that_disagree(draws):
 LITTLE = {
     "nothing": np.zeros((0, 4, 2)),
     "a few": normal_draws(5),
-    "standing still": np.ones((20, 4, 2)),
 }
 
 
 @pytest.mark.parametrize("draws", LITTLE.values(), ids=LITTLE)
 def test_live_numbers_are_left_out_where_there_are_none(draws):
     assert live_diagnostics(draws) == {}
+
+
+def test_an_element_that_never_moves_has_no_live_numbers():
+    draws = normal_draws(200)
+    draws[..., 1] = 3.0
+    found = live_diagnostics(draws)
+    assert found.keys() == {"ess", "r_hat"}
+    assert np.isnan(found["ess"])
 
 
 def test_live_numbers_of_one_chain():

@@ -78,6 +78,15 @@ def test_what_is_not_known_yet_is_left_out():
         assert live_numbers(history_of(sampler), sampler) == {}
 
 
+@pytest.mark.parametrize("kind", [AutoRegressive, Walkers])
+@pytest.mark.parametrize("steps", [100, 6000], ids=["short", "thinned"])
+def test_an_element_that_never_moves_is_never_good(kind, steps):
+    history, position = History(), np.random.default_rng(0).normal(size=(steps, 4, 2))
+    position[..., 1] = 3.0
+    history.append(Draws(position, {"lp": position[..., 0]}, SAMPLING))
+    assert np.isnan(live_numbers(history, kind(nwalkers=4))["ess"])
+
+
 def test_r_hat_without_the_odd_chain_is_that_of_the_others():
     sampler = AutoRegressive(nwalkers=4, burn=0, iterations=800, rho=0.0, apart=5.0)
     _, rows = history_of(sampler).thinned(800, SAMPLING)

@@ -91,13 +91,30 @@ def test_divergences_are_counted_and_none_is_good():
         ({"ess": 401.0}, "least ESS", GOOD),
         ({"ess": 399.0}, "least ESS", NOT_YET),
         ({"ess": 4000.0, "length": 20.0}, "least ESS", NOT_YET),
+        ({"ess": 4000.0, "length": 60.0}, "least ESS", GOOD),
         ({"ess": 4000.0, "length": 60.0}, "autocorrelation times", GOOD),
+        ({"ess": np.nan}, "least ESS", NOT_YET),
     ],
 )
 def test_what_gets_better_is_not_yet_good_and_bad_at_the_end(found, name, verdict):
     assert quality(run_of(ENSEMBLE), found=found)[name].verdict == verdict
     ended = quality(run_of(ENSEMBLE), found=found, state="completed")[name].verdict
     assert ended == (GOOD if verdict == GOOD else BAD)
+
+
+@pytest.mark.parametrize("ess", [np.nan, 399.0, 400.0])
+@pytest.mark.parametrize("length", [None, 49.0, 50.0])
+def test_the_sign_of_the_least_ess_is_what_its_tooltip_says(ess, length):
+    found = {"ess": ess} | ({} if length is None else {"length": length})
+    number = quality(run_of(ENSEMBLE), found=found)["least ESS"]
+    asked = {
+        "never moves": False,
+        "good from 400": ess >= 400,
+        "50 autocorrelation times": length is None or length >= 50,
+    }
+    said = [holds for words, holds in asked.items() if words in number.meaning]
+    assert (number.verdict == GOOD) == all(said)
+    assert number.text == ("unknown" if np.isnan(ess) else f"{ess:.0f}")
 
 
 def test_a_ladder_is_judged_by_its_worst_pair():
