@@ -248,6 +248,11 @@ class Race:
         lines = [f"{name}: {run!r}" for name, run in self.runs.items()]
         return "\n".join([f"Race of {len(lines)} samplers", *lines])
 
+    def _ipython_display_(self) -> None:
+        """Show nothing more in the cell that shows the race."""
+        if self._view is None or not self._view.is_shown_here:
+            raise NotImplementedError  # so that IPython asks for the bundle
+
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """Show all monitors while the race goes on, and their record after."""
         text = {"text/plain": repr(self)}

@@ -383,6 +383,11 @@ class Run:
         rate = f", {status.rate:.0f} steps/s" if status.rate else ""
         return line + rate + (f"; {status.message}" if status.message else "")
 
+    def _ipython_display_(self) -> None:
+        """Show nothing more in the cell that shows a monitor of this run."""
+        if not any(getattr(one, "is_shown_here", False) for one in self._renderers):
+            raise NotImplementedError  # so that IPython asks for the bundle
+
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """Show a live monitor while the run goes on, and its static record after."""
         from ampynb.inference.renderers import in_notebook, monitor_of

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from ampynb.inference.renderers import in_notebook
 
-__all__ = ["take_over"]
+__all__ = ["running_request", "take_over"]
 
 
 class Closable(Protocol):
@@ -47,6 +47,11 @@ def take_over(made: Closable, request: dict[str, Any] | None = None) -> None:
                 before.close()
         former = []
     _made[cell] = (run, [*former, weakref.ref(made)])
+
+
+def running_request() -> str:
+    """Return the id of the request that runs the present cell; empty outside of one."""
+    return _request().get("header", {}).get("msg_id", "")
 
 
 def _request() -> dict[str, Any]:

@@ -15,6 +15,7 @@ from IPython.display import DisplayHandle, display
 from ampynb.inference.events import Event
 from ampynb.inference.run import Run, RunStatus
 from ampynb.results.live_numbers import live_numbers
+from ampynb.widgets.cell import running_request
 from ampynb.widgets.closing import close_all
 from ampynb.widgets.live_picture import LivePicture
 from ampynb.widgets.picture_view import PictureView
@@ -58,6 +59,7 @@ class RunMonitor:
         self._picture = LivePicture(run.posterior, run.history)
         self.found: dict[str, float] = {}
         self._handle: DisplayHandle | None = None
+        self._shown_by = ""
         self._pump: threading.Thread | None = None
         self._closed = False
         self._no_picture = ""
@@ -114,6 +116,12 @@ class RunMonitor:
     def display(self) -> None:
         """Show the monitor under the present cell; the record replaces it later."""
         self._handle = display(self._live_bundle(), raw=True, display_id=True)
+        self._shown_by = running_request()
+
+    @property
+    def is_shown_here(self) -> bool:
+        """Whether the present cell, in its present run, shows the monitor."""
+        return bool(self._shown_by) and self._shown_by == running_request()
 
     def mimebundle(self) -> dict[str, Any]:
         """Return the live view of a run that goes on, the record of one that ended."""

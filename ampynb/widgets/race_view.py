@@ -13,6 +13,7 @@ import numpy as np
 from IPython.display import DisplayHandle, display
 
 from ampynb.inference.race import Race
+from ampynb.widgets.cell import running_request
 from ampynb.widgets.closing import close_all
 from ampynb.widgets.controls_view import ControlsView
 from ampynb.widgets.monitor import STYLE, RunMonitor
@@ -50,6 +51,7 @@ class RaceView:
             name: RunMonitor(run, share) for name, run in race.runs.items()
         }
         self._handle: DisplayHandle | None = None
+        self._shown_by = ""
         self._pump: threading.Thread | None = None
         self._closed = False
         self.bars = ipywidgets.HTML(layout=ipywidgets.Layout(width="100%"))
@@ -65,7 +67,13 @@ class RaceView:
     def display(self) -> None:
         """Show the view under the present cell; the record replaces it later."""
         self._handle = display(self._live_bundle(), raw=True, display_id=True)
+        self._shown_by = running_request()
         self._start()
+
+    @property
+    def is_shown_here(self) -> bool:
+        """Whether the present cell, in its present run, shows the view."""
+        return bool(self._shown_by) and self._shown_by == running_request()
 
     def mimebundle(self) -> dict[str, Any]:
         """Return the live view of a race that goes on, the record of one that ended."""
