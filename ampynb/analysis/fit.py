@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 import jax
@@ -12,13 +12,45 @@ import numpy as np
 import scipy.special
 from jax.core import Tracer
 
+from ampynb.model.containers import as_numbers
+
 __all__ = ["GaussianFit", "PoissonFit", "StudentTFit"]
 
+FLAGS = ("mask", "upper_limit")
+BY_DATUM = ("data", "noise", "model", *FLAGS)
 
-def _check_shapes(**arrays: Any) -> None:
+
+def _normalise(fit: Any) -> None:
+    """Make each attribute of a fit an array of floats or booleans, and check shapes.
+
+    A user's number, list, column or array of any type becomes one that all else here
+    can be written for. In JAX, integers would break gradients.
+    """
+    arrays = {
+        field.name: as_numbers(field.name, value, bool if field.name in FLAGS else None)
+        for field in fields(fit)
+        if (value := getattr(fit, field.name)) is not None or field.default is MISSING
+    }
+    _check_shapes({name: array for name, array in arrays.items() if name in BY_DATUM})
+    if arrays["model"].shape != arrays["data"].shape:  # one number for all data
+        xp, _ = _library(arrays["model"])
+        arrays["model"] = xp.broadcast_to(arrays["model"], arrays["data"].shape)
+    if any(isinstance(array, Tracer) for array in arrays.values()):
+        # A compiler's own logarithms of constants differ in the last digit.
+        arrays = {name: _at_run_time(array) for name, array in arrays.items()}
+    for name, array in arrays.items():
+        object.__setattr__(fit, name, array)
+
+
+def _at_run_time(array: Any) -> Any:
+    if isinstance(array, jax.Array) or array.dtype == bool:
+        return array
+    return jax.lax.optimization_barrier(jnp.asarray(array))
+
+
+def _check_shapes(arrays: dict[str, Any]) -> None:
     """Raise where arrays that belong together differ in shape."""
-    given = {name: array for name, array in arrays.items() if array is not None}
-    shapes = {name: np.shape(array) for name, array in given.items()}
+    shapes = {name: np.shape(array) for name, array in arrays.items()}
     try:
         broadcast = np.broadcast_shapes(*shapes.values())
     except ValueError:
@@ -90,14 +122,7 @@ class GaussianFit:
     curve: Any = None
 
     def __post_init__(self):
-        if hasattr(self.data, "shape") and hasattr(self.model, "shape"):
-            _check_shapes(
-                data=self.data,
-                noise=self.noise,
-                model=self.model,
-                mask=self.mask,
-                upper_limit=self.upper_limit,
-            )
+        _normalise(self)
 
     @property
     def residuals(self) -> Any:
@@ -167,8 +192,7 @@ class PoissonFit:
     curve: Any = None
 
     def __post_init__(self):
-        if hasattr(self.data, "shape") and hasattr(self.model, "shape"):
-            _check_shapes(data=self.data, model=self.model, mask=self.mask)
+        _normalise(self)
 
     @property
     def noise(self) -> Any:
@@ -237,10 +261,7 @@ class StudentTFit:
     curve: Any = None
 
     def __post_init__(self):
-        if hasattr(self.data, "shape") and hasattr(self.model, "shape"):
-            _check_shapes(
-                data=self.data, noise=self.noise, model=self.model, mask=self.mask
-            )
+        _normalise(self)
 
     @property
     def residuals(self) -> Any:

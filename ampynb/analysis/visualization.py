@@ -10,13 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ampynb.model.arrays import Bundle, constants_in
+from ampynb.model.arrays import Bundle, constants_in, join
 from ampynb.model.traced import is_traced_in
 
 if TYPE_CHECKING:
     from ampynb.analysis.posterior import Posterior
 
-__all__ = ["compile_ahead", "compiled_fit", "compiled_fits"]
+__all__ = ["compile_ahead", "compiled_fit", "compiled_fits", "each_fit"]
 
 logger = logging.getLogger("ampynb")
 
@@ -37,6 +37,13 @@ def compiled_fits(analysis: Bundle, instances: Any) -> Any:
     """Return the fits of a batch of instances, as one fit with a leading axis."""
     fits = _fits(analysis, Bundle(_as_arrays(instances), numbers=True))
     return jax.device_get(fits).value()
+
+
+def each_fit(fits: Any) -> list:
+    """Return the fits of a batch one by one; what is no array is the same in all."""
+    bundle = Bundle(fits)
+    rows = zip(*bundle.leaves, strict=True)
+    return [join(bundle.skeleton, leaves) for leaves in rows]
 
 
 def compile_ahead(posterior: Posterior) -> threading.Thread | None:

@@ -17,6 +17,7 @@ import jax
 import numpy as np
 import numpyro.distributions as dist
 
+from ampynb.model.containers import array_in, numbers_in_list
 from ampynb.model.prior_numbers import Numbers
 
 __all__ = [
@@ -147,6 +148,10 @@ def split(value: Any, numbers: bool = False) -> tuple[list, Any]:
 
 
 def _split(value: Any, leaves: list, numbers: bool, above: tuple[int, ...]) -> Any:
+    array, listed = array_in(value), numbers_in_list(value)
+    if listed is not None and listed.dtype.kind != "f" and not numbers:
+        return _Static(listed)  # counts or places: code may ask for their values
+    value = next((one for one in (array, listed) if one is not None), value)
     if is_array(value) or (numbers and _is_number(value)):
         leaves.append(value)
         return _Slot()

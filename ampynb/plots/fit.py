@@ -8,9 +8,10 @@ import numpy as np
 from matplotlib.figure import FigureBase
 
 from ampynb.analysis.panel import Panel
+from ampynb.analysis.visualization import each_fit
 from ampynb.plots.figure import BEST, COLOURS, GREY, tidy
 
-__all__ = ["FitPanels", "is_drawable", "residual_limits"]
+__all__ = ["FitPanels", "is_drawable", "residual_limits", "residuals_of"]
 
 MANY_POINTS = 200
 RESIDUAL_LIMITS = (4.0, 10.0, 40.0, 200.0, 1e3, 1e4, 1e6)
@@ -141,13 +142,13 @@ class FitPanels:
 
         The fit may be a batch: the ordinates then have its leading axis.
         """
-        residuals = _residuals(fit)
+        residuals = residuals_of(fit, axes=1)
         points = [(self.x[rows], residuals[..., rows]) for _, rows in self.groups]
         return [*self.curves(fit), *points]
 
     def limits(self, fit: Any) -> np.ndarray:
         """Return the limit of the residuals' axis, of the batch's shape [sigma]."""
-        return residual_limits(_residuals(fit), axes=1)
+        return residual_limits(residuals_of(fit, axes=1), axes=1)
 
     def rescale(self, limit: float) -> None:
         """Set the limit of the residuals' axis [sigma]."""
@@ -229,7 +230,17 @@ def residual_limits(residuals: np.ndarray, axes: int) -> np.ndarray:
     return np.asarray(RESIDUAL_LIMITS)[np.minimum(steps, len(RESIDUAL_LIMITS) - 1)]
 
 
-def _residuals(fit: Any) -> np.ndarray:
+def residuals_of(fit: Any, axes: int) -> np.ndarray:
+    """Return the residuals of a fit, or of each of a batch, of the model's shape.
+
+    Parameters
+    ----------
+    fit : object
+        Its ``model`` has ``axes`` axes, and in a batch one more.
+    """
+    model = np.asarray(fit.model)
+    if model.ndim > axes:  # a noise, say, may be one number in each fit
+        return np.stack([residuals_of(one, axes) for one in each_fit(fit)])
     if hasattr(fit, "residuals"):
-        return np.asarray(fit.residuals)
-    return np.asarray(fit.data) - np.asarray(fit.model)
+        return np.broadcast_to(fit.residuals, model.shape)
+    return np.asarray(fit.data) - model

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from ampynb.analysis.panel import Panel
 from ampynb.plots.figure import GREY
-from ampynb.plots.fit import RESIDUAL_LIMITS, residual_limits
+from ampynb.plots.fit import RESIDUAL_LIMITS, residual_limits, residuals_of
 
 __all__ = ["ImagePanels", "is_image"]
 
@@ -90,12 +90,11 @@ class ImagePanels:
 
     def moving(self, fit: Any) -> list[tuple[None, np.ndarray]]:
         """Return None, as there is no abscissa, and the image of each of `artists`."""
-        model = np.asarray(fit.model)
-        return [(None, model), (None, np.broadcast_to(fit.residuals, model.shape))]
+        return [(None, np.asarray(fit.model)), (None, residuals_of(fit, axes=2))]
 
     def limits(self, fit: Any) -> np.ndarray:
         """Return the limit of the residuals' scale, of the batch's shape [sigma]."""
-        return residual_limits(np.asarray(fit.residuals), axes=2)
+        return residual_limits(residuals_of(fit, axes=2), axes=2)
 
     def rescale(self, limit: float) -> None:
         """Set the limit of the residuals' scale [sigma]."""

@@ -224,7 +224,7 @@ def _data_groups(result: Result) -> tuple[dict, dict]:
     analysis = result.analysis
     if not analysis.has_fit:
         return {}, {}
-    fit = analysis.fit_from(result.max_log_likelihood())
+    fit = analysis.fit_for_visualization(result.max_log_likelihood())
     fits = {name: one for name, one in fits_in(fit).items() if hasattr(one, "data")}
     if not fits:
         return {}, {}

@@ -13,7 +13,7 @@ import numpy as np
 
 from ampynb.analysis.analysis import Analysis
 from ampynb.analysis.joint import JointFit, fits_in
-from ampynb.model.arrays import Bundle
+from ampynb.analysis.visualization import each_fit
 from ampynb.model.model import Model
 from ampynb.plots.image import is_image
 from ampynb.plots.panels import can_draw, columns_of
@@ -157,9 +157,10 @@ class Drawing:
         for start in range(0, len(grid), PIECE):
             values = grid[start : start + PIECE]
             fits, log_priors = self._fits(point, control.element, values)
+            each = list(zip(each_fit(fits), log_priors, strict=True))
             numbers += [
-                _numbers_of_fit(_take(fits, i), float(log_priors[i]), point.model.ndim)
-                for i in range(len(values))
+                _numbers_of_fit(fit, float(log_prior), point.model.ndim)
+                for fit, log_prior in each[: len(values)]
             ]
             with self.lock:
                 if self.scene is not scene:
@@ -211,12 +212,6 @@ def _log_prior(model: Model, vector: jax.Array) -> jax.Array:
 @jax.jit
 def _log_priors(model: Model, vectors: jax.Array) -> jax.Array:
     return jax.vmap(model.log_prior)(vectors)
-
-
-def _take(fits: Any, i: int) -> Any:
-    """Return one fit of a batch."""
-    bundle = Bundle(fits, numbers=True)
-    return jax.tree_util.tree_map(lambda leaf: leaf[i], bundle).value()
 
 
 def _data_differ(one: Any, other: Any) -> bool:

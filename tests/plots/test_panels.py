@@ -72,7 +72,7 @@ def test_bands_and_best_fits_are_added_to_each():
     assert isinstance(panels, JointPanels)
     slopes = np.linspace(0.0, 1.0, 101)[:, None]
     fits: dict[str, Any] = {
-        name: anb.GaussianFit(None, None, slopes * x) for name, x in X.items()
+        name: anb.GaussianFit(0 * slopes * x, 1.0, slopes * x) for name, x in X.items()
     }
     panels.add_band(anb.JointFit(fits, {}), mass=0.8)
     panels.add_best(fit_at(0.5))
