@@ -15,6 +15,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from numpyro.infer.hmc import HMCState, hmc
 from numpyro.infer.hmc_util import HMCAdaptState
+from numpyro.infer.util import ParamInfo
 
 from ampynb.algorithms.algorithm import Algorithm, Draws, Outcome, Start, Status
 from ampynb.algorithms.chunk import draws_from, repeat, traced_template
@@ -24,6 +25,10 @@ from ampynb.distributed.devices import across_devices
 __all__ = ["HMC", "NUTS", "Hamiltonian"]
 
 DENSE_MASS_UP_TO = 30
+PRIOR_DRAWS = 256  # for the priors' widths
+# What the variances of one window count in those of the next, in draws: enough for a
+# dense matrix to be positive definite, and 1e-3 at most of the variance itself.
+WEIGHT_OF_FORMER = 0.05
 
 # The step counter and the adaptation window are the same in every chain. Left out of
 # the batch, they keep the adaptation a real branch, which sampling steps do not pay.
@@ -42,7 +47,9 @@ class Hamiltonian(Algorithm):
     """What `NUTS` and `HMC` have in common.
 
     Step size and mass matrix adapt during ``burn`` in Stan's windows and are frozen
-    after it. All chains run in one compiled program.
+    after it. The mass matrix begins with the priors' widths, narrowed where the
+    gradient at the start shows a narrower posterior, so that the units of the
+    parameters do not matter. All chains run in one compiled program.
 
     Parameters
     ----------
@@ -235,7 +242,8 @@ class HMC(Hamiltonian):
         """Draw the length of the next trajectory."""
         key, key_length = jax.random.split(state.rng_key)
         factor = jax.random.uniform(key_length, minval=0.5, maxval=1.5)
-        longest = self.max_steps * state.adapt_state.step_size
+        # A little less: rounding must not make one step more of it.
+        longest = (1 - 1e-5) * self.max_steps * state.adapt_state.step_size
         length = jnp.minimum(factor * self.trajectory_length, longest)
         return state._replace(rng_key=key, trajectory_length=length)
 
@@ -258,12 +266,52 @@ def _kernel(posterior: Posterior, algorithm: Hamiltonian, ndim: int) -> tuple:
         num_warmup=algorithm.burn,
         target_accept_prob=algorithm.target_accept,
         dense_mass=ndim <= DENSE_MASS_UP_TO if dense is None else dense,
+        # Its constant is in units of z; `_with_former_variances` has none.
+        regularize_mass_matrix=False,
         model_args=(posterior,),
         **settings,
     )
     return one_chain_init, lambda state: sample(
-        algorithm.before_step(state), (posterior,)
+        algorithm.before_step(_with_former_variances(state)), (posterior,)
     )
+
+
+def _with_former_variances(state: HMCState) -> HMCState:
+    """Let the variances that a new window adapts begin near those of the last one.
+
+    What Stan adds to the variances at the end of a window, 1e-3, has a unit: that of
+    z. Beside a parameter whose scale is 1e-6 it would hold all others fast.
+    """
+    mean, scatter, n = state.adapt_state.mm_state
+    inverse_mass = state.adapt_state.inverse_mass_matrix
+    if inverse_mass.ndim == 2:
+        inverse_mass = jnp.diag(jnp.diag(inverse_mass))
+    scatter = jnp.where(n == 0, WEIGHT_OF_FORMER * inverse_mass, scatter)
+    adapt_state = state.adapt_state._replace(mm_state=(mean, scatter, n))
+    return state._replace(adapt_state=adapt_state)
+
+
+def _first_variances(
+    posterior: Posterior, key: jax.Array, gradient: jax.Array
+) -> jax.Array:
+    """Return a guess of the posterior's variances in z, (ndim,).
+
+    A chain that begins a prior's width W from the peak of a Gaussian of deviation s
+    sees the gradient W / s**2. No variance is taken to exceed that of the prior.
+
+    Parameters
+    ----------
+    gradient : array, (nchains, ndim)
+        Of the log density in z, where the chains begin.
+    """
+    draws = posterior.model.sample_prior(key, PRIOR_DRAWS)
+    z = jax.vmap(posterior.model.unconstrain)(draws)
+    low, high = jnp.quantile(z, jnp.array([0.16, 0.84]), axis=0)
+    width = (high - low) / 2
+    width = jnp.where(jnp.isfinite(width) & (width > 0), width, 1.0)
+    steepness = jnp.sqrt(jnp.mean(gradient**2, axis=0))
+    guess = jnp.minimum(width / steepness, width**2)
+    return jnp.where(jnp.isfinite(guess) & (guess > 0), guess, width**2)
 
 
 @functools.partial(jax.jit, static_argnames=("algorithm",))
@@ -274,7 +322,13 @@ def _init(
     init, _ = _kernel(posterior, algorithm, ndim)
     z = jax.vmap(posterior.model.unconstrain)(position)
     keys = jax.random.split(key, nchains)
-    return jax.vmap(lambda z, key: init(z, rng_key=key), out_axes=_AXES)(z, keys)
+    energy, gradient = jax.vmap(jax.value_and_grad(_potential(posterior)))(z)
+    variances = _first_variances(posterior, key, gradient)
+
+    def of_chain(point: ParamInfo, key: jax.Array) -> HMCState:
+        return init(point, inverse_mass_matrix=variances, rng_key=key)
+
+    return jax.vmap(of_chain, out_axes=_AXES)(ParamInfo(z, energy, gradient), keys)
 
 
 @functools.partial(jax.jit, static_argnames=("algorithm",))

@@ -97,6 +97,40 @@ def test_a_funnel_has_divergences_and_is_told():
     assert any("divergences" in line for line in result.verdict())
 
 
+class OfScales(anb.Analysis):
+    """A unit Gaussian about 1 in ``a``; in ``b`` one of its own scale, or none."""
+
+    def __init__(self, weight: float, centre: float, scale: float):
+        super().__init__()
+        self.weight, self.centre, self.scale = weight, centre, scale
+
+    def log_likelihood_function(self, instance):
+        deviation = (instance.b - self.centre) / self.scale
+        return -0.5 * ((instance.a - 1.0) ** 2 + self.weight * deviation**2)
+
+
+@pytest.mark.parametrize(
+    ("prior_scale", "weight", "scale"),
+    [(1e-6, 0.0, 1.0), (1e6, 0.0, 1.0), (1.0, 1.0, 1e-6)],
+    ids=["a narrow prior", "a wide prior", "precise data"],
+)
+def test_the_scale_of_one_parameter_does_not_hold_the_others(
+    prior_scale: float, weight: float, scale: float
+):
+    # the posterior of a, whatever b is: mean 1/2, variance 1/2
+    model = anb.Model(a=dist.Normal(0.0, 1.0), b=dist.Normal(0.0, prior_scale))
+    analysis = OfScales(weight, 0.3 * prior_scale, scale)
+    engine = anb.InferenceEngine(analysis, model, seed=1)
+    result = engine.run(4, 1000, 1000, "nuts", progress="none")
+    a, b = np.moveaxis(result.draws, -1, 0)
+    assert result.verdict() == []
+    assert a.mean() == pytest.approx(0.5, abs=0.07)
+    assert a.std() == pytest.approx(0.5**0.5, abs=0.05)
+    assert b.std() == pytest.approx(scale if weight else prior_scale, rel=0.1)
+    # the warm-up too takes trajectories of usual lengths
+    assert result.warmup_stats["n_steps"].mean() < 20
+
+
 @pytest.fixture(scope="module")
 def hmc_result() -> anb.Result:
     return run(anb.HMC)
