@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ampynb.analysis.panel import Panel
     from ampynb.analysis.posterior import Posterior
     from ampynb.analysis.register_fit import register_fit
+    from ampynb.analysis.rejections import FitException
     from ampynb.inference.calibration import calibrate
     from ampynb.inference.engine import InferenceEngine
     from ampynb.inference.open_run import open_run
@@ -48,6 +49,7 @@ _HOMES = {
     "Collection": "model.parameter",
     "DifferentialEvolution": "algorithms.moves",
     "Ensemble": "algorithms.ensemble",
+    "FitException": "analysis.rejections",
     "GaussianFit": "analysis.fit",
     "HMC": "algorithms.hmc",
     "InferenceEngine": "inference.engine",
@@ -93,6 +95,7 @@ __all__ = [
     "Collection",
     "DifferentialEvolution",
     "Ensemble",
+    "FitException",
     "GaussianFit",
     "InferenceEngine",
     "Instance",

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from ampynb.analysis.posterior import Posterior
+from ampynb.analysis.rejections import NO_REJECTIONS, Rejections
 
 __all__ = [
     "SAMPLING",
@@ -37,10 +38,13 @@ class Start:
     position : array, (nwalkers, ndim) [model units]
     scale_tril : array, (ndim, ndim), optional
         Cholesky factor of a covariance in z, for algorithms that can use one.
+    rejections : Rejections
+        Of the points that were tried to find it.
     """
 
     position: np.ndarray
     scale_tril: np.ndarray | None = None
+    rejections: Rejections = NO_REJECTIONS
 
 
 class Draws(NamedTuple):
@@ -100,6 +104,8 @@ class Status:
         The algorithm's own numbers.
     progress : float, optional
         Share of the work that is done, 0 to 1, where steps do not tell it.
+    rejections : Rejections
+        Points that the likelihood has rejected since the beginning.
     """
 
     phase: str
@@ -108,6 +114,7 @@ class Status:
     remaining: int
     metrics: dict[str, float]
     progress: float | None = None
+    rejections: Rejections = NO_REJECTIONS
 
     @property
     def done(self) -> bool:
@@ -242,7 +249,12 @@ class Algorithm(abc.ABC):
     def finish(self, draws: Draws, live: Draws | None) -> Outcome:
         """Return what the draws of the sampling phase, and live points, amount to."""
 
-    def status_at(self, step: int, metrics: dict[str, float]) -> Status:
+    def status_at(
+        self,
+        step: int,
+        metrics: dict[str, float],
+        rejections: Rejections = NO_REJECTIONS,
+    ) -> Status:
         """Return the status after ``step`` steps of a number known beforehand."""
         warming = step < self.burn
         total = self.burn + (self.iterations or 0)
@@ -252,4 +264,5 @@ class Algorithm(abc.ABC):
             total=total,
             remaining=max((self.burn if warming else total) - step, 0),
             metrics=metrics,
+            rejections=rejections,
         )

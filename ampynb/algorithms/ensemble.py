@@ -17,6 +17,7 @@ from ampynb.algorithms.algorithm import Algorithm, Draws, Outcome, Start, Status
 from ampynb.algorithms.chunk import draws_from, repeat, traced_template
 from ampynb.algorithms.moves import DEFAULT_MOVES, compiled_moves
 from ampynb.analysis.posterior import Posterior
+from ampynb.analysis.rejections import Rejections
 from ampynb.distributed.devices import log_densities
 
 __all__ = [
@@ -29,23 +30,25 @@ __all__ = [
 
 
 class Walkers(NamedTuple):
-    """Walkers, their densities, and how often each has moved."""
+    """Walkers, their densities, how often each has moved, and what it has tried.
+
+    ``evaluated`` is of each walker what `counted` counts, (..., 3).
+    """
 
     position: jax.Array
     log_prior: jax.Array
     log_likelihood: jax.Array
     accepted: jax.Array
+    evaluated: jax.Array
 
 
 class EnsembleState(NamedTuple):
-    """The random key, and what `Walkers` has."""
+    """The random key, the walkers, and what was counted before the first step."""
 
     key: jax.Array
     step: jax.Array
-    position: jax.Array
-    log_prior: jax.Array
-    log_likelihood: jax.Array
-    accepted: jax.Array
+    walkers: Walkers
+    tried: jax.Array
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +85,8 @@ class Ensemble(Algorithm):
 
     def init(self, posterior: Posterior, key: jax.Array, start: Start) -> EnsembleState:
         """Return the walkers at the start with their densities."""
-        return _init(posterior, key, jnp.asarray(start.position))
+        counts = start.rejections.counts()
+        return _init(posterior, key, jnp.asarray(start.position), counts)
 
     def template(self, posterior: Posterior) -> EnsembleState:
         """Return a state's structure."""
@@ -106,8 +110,12 @@ class Ensemble(Algorithm):
     def status(self, state: EnsembleState) -> Status:
         """Return how far the walkers are, with their mean acceptance rate."""
         step = int(state.step)
-        rate = float(jnp.mean(state.accepted)) / max(step, 1)
-        return self.status_at(step, {"acceptance_rate": rate} if step else {})
+        accepted, evaluated, tried = jax.device_get(
+            (state.walkers.accepted, state.walkers.evaluated, state.tried)
+        )
+        metrics = {"acceptance_rate": float(accepted.mean()) / step} if step else {}
+        rejections = Rejections.of_counts(tried + evaluated.sum(axis=0))
+        return self.status_at(step, metrics, rejections)
 
     def live(self, state: EnsembleState) -> None:
         """Return None: all is in the draws."""
@@ -127,11 +135,15 @@ def check_walkers(nwalkers: int, ndim: int) -> None:
 
 
 @jax.jit
-def _init(posterior: Posterior, key: jax.Array, position: jax.Array) -> EnsembleState:
-    log_prior, log_likelihood = log_densities(posterior, position)
+def _init(
+    posterior: Posterior, key: jax.Array, position: jax.Array, counts: jax.Array
+) -> EnsembleState:
+    log_prior, log_likelihood, evaluated = log_densities(posterior, position)
     accepted = jnp.zeros(position.shape[0], int)
-    step = jnp.zeros((), int)
-    return EnsembleState(key, step, position, log_prior, log_likelihood, accepted)
+    walkers = Walkers(
+        position, log_prior, log_likelihood, accepted, jnp.zeros_like(evaluated)
+    )
+    return EnsembleState(key, jnp.zeros((), int), walkers, counts)
 
 
 @functools.partial(jax.jit, static_argnames=("moves",))
@@ -147,14 +159,14 @@ def _step(
     """Move each half of a freshly shuffled ensemble once."""
     key, *keys = jax.random.split(state.key, 4)
     move = functools.partial(move_half, posterior, moves, operator.add)
-    walkers = move_halves(keys, Walkers(*state[2:]), move)
+    walkers = move_halves(keys, state.walkers, move)
     record = {
         "position": walkers.position,
         "lp": walkers.log_prior + walkers.log_likelihood,
         "log_likelihood": walkers.log_likelihood,
-        "accepted": walkers.accepted > state.accepted,
+        "accepted": walkers.accepted > state.walkers.accepted,
     }
-    return EnsembleState(key, state.step + 1, *walkers), record
+    return EnsembleState(key, state.step + 1, walkers, state.tried), record
 
 
 def move_halves(
@@ -223,7 +235,7 @@ def move_half(
         weights = jnp.array([weight for _, weight in moves])
         choice = jax.random.choice(key_choice, len(moves), p=weights)
         proposal, log_factor = lax.switch(choice, proposals, *arguments)
-    log_prior, log_likelihood = log_densities(posterior, proposal)
+    log_prior, log_likelihood, evaluated = log_densities(posterior, proposal)
     before = density(active.log_prior, active.log_likelihood)
     log_ratio = log_factor + density(log_prior, log_likelihood) - before
     uniform = jax.random.uniform(key_accept, log_ratio.shape, log_ratio.dtype)
@@ -233,4 +245,5 @@ def move_half(
         log_prior=jnp.where(accept, log_prior, active.log_prior),
         log_likelihood=jnp.where(accept, log_likelihood, active.log_likelihood),
         accepted=active.accepted + accept,
+        evaluated=active.evaluated + evaluated,
     )

@@ -21,6 +21,7 @@ from ampynb.algorithms.moves import (
 )
 from ampynb.algorithms.start import log_priors
 from ampynb.analysis.posterior import Posterior
+from ampynb.analysis.rejections import Evaluation, Rejections, RejectionTable
 
 __all__ = ["EmceeEnsemble", "autocorrelation_time"]
 
@@ -38,6 +39,7 @@ class EmceeState(NamedTuple):
     random_normal: np.ndarray
     step: int
     accepted: int
+    rejected: RejectionTable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,17 +76,23 @@ class EmceeEnsemble(Algorithm):
         seed = np.asarray(jax.random.bits(key, (4,), np.uint32))
         random_state = np.random.RandomState(seed).get_state(legacy=True)
         position = np.array(start.position, dtype=float)
-        densities = self._densities(posterior)(position)
+        batches: list[Rejections] = []
+        densities = self._densities(posterior, batches)(position)
         log_posterior, log_likelihood = densities.T.copy()
         parts = _parts(random_state)
-        return EmceeState(position, log_posterior, log_likelihood, *parts, 0, 0)
+        # Where users say where to begin, that was looked at already.
+        rejected = RejectionTable.empty().with_more(start.rejections)
+        return EmceeState(
+            position, log_posterior, log_likelihood, *parts, 0, 0, rejected
+        )
 
     def template(self, posterior: Posterior) -> EmceeState:
         """Return a state's structure."""
         position = np.zeros((self.nwalkers, posterior.model.ndim))
         density = np.zeros(self.nwalkers)
         parts = _parts(np.random.RandomState(0).get_state(legacy=True))
-        return EmceeState(position, density, density, *parts, 0, 0)
+        rejected = RejectionTable.empty()
+        return EmceeState(position, density, density, *parts, 0, 0, rejected)
 
     def advance(
         self, posterior: Posterior, state: EmceeState, n: int
@@ -92,15 +100,16 @@ class EmceeEnsemble(Algorithm):
         """Make ``n`` steps of all walkers, or as many as one call can hold."""
         phase = self.status(state).phase
         n = min(n, LONGEST_CHUNK)
+        batches: list[Rejections] = []
         sampler: Any = emcee.EnsembleSampler(
             self.nwalkers,
             posterior.model.ndim,
-            self._densities(posterior),
+            self._densities(posterior, batches),
             vectorize=True,
             moves=[(_emcee_move(move), weight) for move, weight in self.moves],
         )
         # Without emcee's wrapper, which prints errors besides raising them.
-        sampler.log_prob_fn = self._densities(posterior)
+        sampler.log_prob_fn = self._densities(posterior, batches)
         begin = emcee.State(
             state.position,
             log_prob=state.log_posterior,
@@ -123,6 +132,9 @@ class EmceeEnsemble(Algorithm):
             *_parts(last.random_state),
             step=state.step + n,
             accepted=state.accepted + int(accepted.sum()),
+            rejected=functools.reduce(
+                RejectionTable.with_more, batches, state.rejected
+            ),
         )
         return state, Draws(position, stats, phase)
 
@@ -130,7 +142,7 @@ class EmceeEnsemble(Algorithm):
         """Return how far the walkers are, with their mean acceptance rate."""
         moves = max(state.step * self.nwalkers, 1)
         metrics = {"acceptance_rate": state.accepted / moves} if state.step else {}
-        return self.status_at(state.step, metrics)
+        return self.status_at(state.step, metrics, state.rejected.rejections())
 
     def live(self, state: EmceeState) -> None:
         """Return None: all is in the draws."""
@@ -139,9 +151,11 @@ class EmceeEnsemble(Algorithm):
         """Return the draws as they are."""
         return Outcome(draws.position, draws.stats)
 
-    def _densities(self, posterior: Posterior) -> Callable[[np.ndarray], np.ndarray]:
+    def _densities(
+        self, posterior: Posterior, batches: list[Rejections]
+    ) -> Callable[[np.ndarray], np.ndarray]:
         mapped = map if self.pool is None else self.pool.map
-        return functools.partial(_log_densities, posterior, mapped)
+        return functools.partial(_log_densities, posterior, mapped, batches)
 
 
 def _parts(random_state: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -157,20 +171,27 @@ def _random_state(state: EmceeState) -> tuple:
 
 
 def _log_densities(
-    posterior: Posterior, mapped: Callable, vectors: np.ndarray
+    posterior: Posterior,
+    mapped: Callable,
+    batches: list[Rejections],
+    vectors: np.ndarray,
 ) -> np.ndarray:
-    """Return log posterior and log likelihood of each vector, (n, 2)."""
+    """Return log posterior and log likelihood of each vector, (n, 2).
+
+    What was rejected among them is appended to ``batches``.
+    """
     log_prior = np.asarray(log_priors(posterior.model, vectors))
     inside = np.flatnonzero(np.isfinite(log_prior))
     log_likelihood = np.full(len(vectors), -np.inf)
-    values = list(mapped(posterior.log_likelihood, [vectors[i] for i in inside]))
-    if np.asarray(values).dtype == object:
+    found = list(mapped(posterior.evaluate, [vectors[i] for i in inside]))
+    if found and not isinstance(found[0], Evaluation):
         raise TypeError(
-            "expected numbers from the map of the pool; got "
-            f"{type(values[0]).__qualname__}; give a pool whose map returns values, as "
+            "expected what the function returns from the map of the pool; got "
+            f"{type(found[0]).__qualname__}; give a pool whose map returns values, as "
             "those of multiprocessing; a client of dask goes with executor='dask'"
         )
-    log_likelihood[inside] = values
+    log_likelihood[inside] = [one.value for one in found]
+    batches.append(Rejections.of(found))
     return np.stack([log_prior + log_likelihood, log_likelihood], axis=1)
 
 

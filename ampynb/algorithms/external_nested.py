@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,8 +33,9 @@ from ampynb.algorithms.nested_evidence import (
     nested_status,
 )
 from ampynb.algorithms.nested_outcome import live_draws, nested_outcome
-from ampynb.algorithms.start import log_priors
+from ampynb.algorithms.start import error_at, log_priors
 from ampynb.analysis.posterior import Posterior
+from ampynb.analysis.rejections import Evaluation, Rejections, RejectionTable
 from ampynb.model.model import Model
 
 __all__ = ["DynestyNested"]
@@ -68,6 +69,7 @@ class DynestyState(NamedTuple):
     bound_points: np.ndarray
     bound_step: int
     bound_evaluations: int
+    rejected: RejectionTable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,8 +131,14 @@ class DynestyNested(Algorithm):
         u = np.random.default_rng([*seed]).random(shape)
         vector = np.asarray(_vectors(posterior.model, u), float)
         mapped = map if self.pool is None else self.pool.map
-        log_likelihood = np.array(list(mapped(posterior.log_likelihood, list(vector))))
-        check_first_points(log_likelihood)
+        found = list(mapped(posterior.evaluate, list(vector)))
+        log_likelihood = np.array([one.value for one in found])
+        rejections, infeasible = Rejections.of(found), ~np.isfinite(log_likelihood)
+        check_first_points(
+            log_likelihood,
+            rejections,
+            lambda: error_at(posterior, vector[infeasible]),
+        )
         return DynestyState(
             seed=seed,
             step=0,
@@ -146,6 +154,7 @@ class DynestyNested(Algorithm):
             bound_points=np.full(shape, np.nan),
             bound_step=-1,
             bound_evaluations=0,
+            rejected=RejectionTable.empty().with_more(rejections),
         )
 
     def template(self, posterior: Posterior) -> DynestyState:
@@ -154,8 +163,9 @@ class DynestyNested(Algorithm):
         each, one, seed = points[:, 0], np.array(0.0), np.zeros(4, np.uint32)
         evidence = jax.eval_shape(first_evidence, each)
         return DynestyState(
-            seed, 0, points, points, each, each, one, 0, evidence, 0, one, points, 0, 0
-        )
+            seed, 0, points, points, each, each, one, 0, evidence, 0, one, points, 0, 0,
+            RejectionTable.empty(),
+        )  # fmt: skip
 
     def advance(
         self, posterior: Posterior, state: DynestyState, n: int
@@ -177,7 +187,12 @@ class DynestyNested(Algorithm):
         """Return how far the points are, with the evidence so far."""
         evidence = jax.device_get(state.evidence)
         return nested_status(
-            state.step, self.iterations, evidence, self.dlogz, state.evaluations
+            state.step,
+            self.iterations,
+            evidence,
+            self.dlogz,
+            state.evaluations,
+            state.rejected.rejections(),
         )
 
     def live(self, state: DynestyState) -> Draws:
@@ -222,7 +237,8 @@ def _step(
 ) -> tuple[DynestyState, Draws]:
     """Let the worst points die one by one, each replaced at once."""
     n = algorithm.n_replaced
-    with _sampler(algorithm, posterior, state) as sampler:
+    found: list[Evaluation] = []
+    with _sampler(algorithm, posterior, state, found) as sampler:
         state = _bounded(sampler, n, state)
         deaths = list(sampler.sample(maxiter=n - 1, dlogz=None))
     died = _without_lowest(np.array([float(death.loglstar) for death in deaths]))
@@ -252,18 +268,25 @@ def _step(
         ),
         evaluations=state.evaluations + sum(death.nc for death in deaths),
         scale=np.array(float(sampler.internal_sampler_next.scale)),
+        rejected=state.rejected.with_more(Rejections.of(found)),
     )
     return state, Draws(position, stats, SAMPLING)
 
 
 @contextmanager
 def _sampler(
-    algorithm: DynestyNested, posterior: Posterior, state: DynestyState
+    algorithm: DynestyNested,
+    posterior: Posterior,
+    state: DynestyState,
+    found: list[Evaluation],
 ) -> Iterator[Any]:
-    """Make a dynesty sampler of the live points, with random numbers of its step."""
-    likelihood, pool = posterior.log_likelihood, algorithm.pool
-    if pool is not None:
-        likelihood = functools.partial(_in_pool, pool, posterior)
+    """Make a dynesty sampler of the live points, with random numbers of its step.
+
+    The likelihoods that it computes are appended to ``found``.
+    """
+    pool = algorithm.pool
+    mapped = map if pool is None else pool.map
+    likelihood = functools.partial(_log_likelihood, posterior, mapped, found)
     sampler: Any = _dynesty().NestedSampler(
         likelihood,
         lambda u: np.asarray(_vector(posterior.model, u), float),
@@ -285,9 +308,15 @@ def _sampler(
         yield sampler
 
 
-def _in_pool(pool: Any, posterior: Posterior, vector: np.ndarray) -> float:
-    (value,) = pool.map(posterior.log_likelihood, [vector])
-    return value
+def _log_likelihood(
+    posterior: Posterior,
+    mapped: Callable,
+    found: list[Evaluation],
+    vector: np.ndarray,
+) -> float:
+    (evaluation,) = mapped(posterior.evaluate, [vector])
+    found.append(evaluation)
+    return evaluation.value
 
 
 def _bounded(sampler: Any, n: int, state: DynestyState) -> DynestyState:

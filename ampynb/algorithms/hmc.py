@@ -7,7 +7,7 @@ import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,20 +19,18 @@ from numpyro.infer.util import ParamInfo
 
 from ampynb.algorithms.algorithm import Algorithm, Draws, Outcome, Start, Status
 from ampynb.algorithms.chunk import draws_from, repeat, traced_template
+from ampynb.algorithms.mass_matrix import first_variances, with_former_variances
 from ampynb.analysis.posterior import Posterior
+from ampynb.analysis.rejections import Rejections, counted
 from ampynb.distributed.devices import across_devices
 
 __all__ = ["HMC", "NUTS", "Hamiltonian"]
 
 DENSE_MASS_UP_TO = 30
-PRIOR_DRAWS = 256  # for the priors' widths
-# What the variances of one window count in those of the next, in draws: enough for a
-# dense matrix to be positive definite, and 1e-3 at most of the variance itself.
-WEIGHT_OF_FORMER = 0.05
 
 # The step counter and the adaptation window are the same in every chain. Left out of
 # the batch, they keep the adaptation a real branch, which sampling steps do not pay.
-_AXES = HMCState(
+_KERNEL_AXES = HMCState(
     **{field: 0 for field in HMCState._fields if field not in ("i", "adapt_state")},
     i=None,
     adapt_state=HMCAdaptState(
@@ -40,6 +38,25 @@ _AXES = HMCState(
         window_idx=None,
     ),
 )
+
+
+class ChainsState(NamedTuple):
+    """The states of numpyro's kernel, and what `counted` has counted.
+
+    Attributes
+    ----------
+    kernel : HMCState
+    evaluated : array of int, (nchains, 3)
+    tried : array of int, (3,)
+        Before the first step.
+    """
+
+    kernel: HMCState
+    evaluated: jax.Array
+    tried: jax.Array
+
+
+_AXES = ChainsState(_KERNEL_AXES, 0, None)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,42 +117,55 @@ class Hamiltonian(Algorithm):
                 f"expected at least 1 chain; got nwalkers={self.nwalkers}; 4 are usual"
             )
 
-    def init(self, posterior: Posterior, key: jax.Array, start: Start) -> HMCState:
+    def init(self, posterior: Posterior, key: jax.Array, start: Start) -> ChainsState:
         """Return the chains at the start, their step size and mass not yet tuned."""
-        return _init(posterior, key, jnp.asarray(start.position), self)
+        counts = start.rejections.counts()
+        return _init(posterior, key, jnp.asarray(start.position), counts, self)
 
-    def template(self, posterior: Posterior) -> HMCState:
+    def template(self, posterior: Posterior) -> ChainsState:
         """Return a state's structure."""
         return traced_template(self, posterior)
 
     def advance(
-        self, posterior: Posterior, state: HMCState, n: int
-    ) -> tuple[HMCState, Draws]:
+        self, posterior: Posterior, state: ChainsState, n: int
+    ) -> tuple[ChainsState, Draws]:
         """Make ``n`` steps of all chains, or as many as one call can hold."""
         status = self.status(state)
         state, records = _advance(posterior, state, n, self)
-        draws = draws_from(records, int(state.i) - status.step, status.phase)
+        done = int(state.kernel.i) - status.step
+        draws = draws_from(records, done, status.phase)
         draws.stats.update(self.trajectory_stats(draws.stats["n_steps"]))
         return state, draws
 
     def step(
-        self, posterior: Posterior, state: HMCState
-    ) -> tuple[HMCState, dict[str, jax.Array]]:
+        self, posterior: Posterior, state: ChainsState
+    ) -> tuple[ChainsState, dict[str, jax.Array]]:
         """Make one trajectory of every chain; see `Steps`."""
-        init, one_step = _kernel(posterior, self, state.z.shape[-1])
-        # numpyro's sample() reads its settings from the last init() of the same kernel.
-        jax.eval_shape(init, state.z[0], rng_key=state.rng_key[0])
-        state = jax.vmap(one_step, in_axes=(_AXES,), out_axes=_AXES)(state)
-        return state, jax.vmap(_record, in_axes=(None, _AXES))(posterior, state)
 
-    def status(self, state: HMCState) -> Status:
+        def of_chain(kernel: HMCState) -> tuple[HMCState, jax.Array]:
+            init, one_step = _kernel(self, kernel.z.shape[-1])
+            # numpyro's sample() reads its settings from the last init() of a kernel.
+            jax.eval_shape(
+                functools.partial(init, posterior), kernel.z, rng_key=kernel.rng_key
+            )
+            return counted(lambda counting: one_step(counting, kernel), posterior)
+
+        chains = jax.vmap(of_chain, in_axes=(_KERNEL_AXES,), out_axes=(_KERNEL_AXES, 0))
+        kernel, evaluated = chains(state.kernel)
+        state = state._replace(kernel=kernel, evaluated=state.evaluated + evaluated)
+        record = jax.vmap(_record, in_axes=(None, _KERNEL_AXES))(posterior, kernel)
+        return state, record
+
+    def status(self, state: ChainsState) -> Status:
         """Return how far the chains are, with acceptance and step size."""
-        step = int(state.i)
+        kernel, step = state.kernel, int(state.kernel.i)
         metrics = {
-            "acceptance_rate": float(jnp.mean(state.mean_accept_prob)),
-            "step_size": float(jnp.mean(state.adapt_state.step_size)),
+            "acceptance_rate": float(jnp.mean(kernel.mean_accept_prob)),
+            "step_size": float(jnp.mean(kernel.adapt_state.step_size)),
         }
-        return self.status_at(step, metrics if step else {})
+        evaluated = np.asarray(state.evaluated).sum(axis=0)
+        rejections = Rejections.of_counts(np.asarray(state.tried) + evaluated)
+        return self.status_at(step, metrics if step else {}, rejections)
 
     def live(self, state: HMCState) -> None:
         """Return None: all is in the draws."""
@@ -256,86 +286,63 @@ def _potential(posterior: Posterior) -> Callable[[jax.Array], jax.Array]:
     return lambda z: -posterior.log_density(z)
 
 
-def _kernel(posterior: Posterior, algorithm: Hamiltonian, ndim: int) -> tuple:
-    """Return numpyro's ``init(z, key)`` and a ``step(state)`` for one chain."""
+def _kernel(algorithm: Hamiltonian, ndim: int) -> tuple:
+    """Return numpyro's kernel for one chain.
+
+    As ``init(posterior, z, rng_key=key)`` and ``step(posterior, state)``.
+    """
     settings = algorithm.kernel_settings()
-    init, sample = hmc(potential_fn_gen=_potential, algo=settings.pop("algo"))
+    numpyro_init, sample = hmc(potential_fn_gen=_potential, algo=settings.pop("algo"))
     dense = algorithm.dense_mass
-    one_chain_init = functools.partial(
-        init,
-        num_warmup=algorithm.burn,
-        target_accept_prob=algorithm.target_accept,
-        dense_mass=ndim <= DENSE_MASS_UP_TO if dense is None else dense,
-        # Its constant is in units of z; `_with_former_variances` has none.
-        regularize_mass_matrix=False,
-        model_args=(posterior,),
-        **settings,
-    )
-    return one_chain_init, lambda state: sample(
-        algorithm.before_step(_with_former_variances(state)), (posterior,)
-    )
 
+    def init(posterior: Posterior, z: Any, **options: Any) -> HMCState:
+        return numpyro_init(
+            z,
+            num_warmup=algorithm.burn,
+            target_accept_prob=algorithm.target_accept,
+            dense_mass=ndim <= DENSE_MASS_UP_TO if dense is None else dense,
+            # Its constant is in units of z; `with_former_variances` has none.
+            regularize_mass_matrix=False,
+            model_args=(posterior,),
+            **settings,
+            **options,
+        )
 
-def _with_former_variances(state: HMCState) -> HMCState:
-    """Let the variances that a new window adapts begin near those of the last one.
+    def step(posterior: Posterior, state: HMCState) -> HMCState:
+        begin = algorithm.before_step(with_former_variances(state))
+        return sample(begin, (posterior,))
 
-    What Stan adds to the variances at the end of a window, 1e-3, has a unit: that of
-    z. Beside a parameter whose scale is 1e-6 it would hold all others fast.
-    """
-    mean, scatter, n = state.adapt_state.mm_state
-    inverse_mass = state.adapt_state.inverse_mass_matrix
-    if inverse_mass.ndim == 2:
-        inverse_mass = jnp.diag(jnp.diag(inverse_mass))
-    scatter = jnp.where(n == 0, WEIGHT_OF_FORMER * inverse_mass, scatter)
-    adapt_state = state.adapt_state._replace(mm_state=(mean, scatter, n))
-    return state._replace(adapt_state=adapt_state)
-
-
-def _first_variances(
-    posterior: Posterior, key: jax.Array, gradient: jax.Array
-) -> jax.Array:
-    """Return a guess of the posterior's variances in z, (ndim,).
-
-    A chain that begins a prior's width W from the peak of a Gaussian of deviation s
-    sees the gradient W / s**2. No variance is taken to exceed that of the prior.
-
-    Parameters
-    ----------
-    gradient : array, (nchains, ndim)
-        Of the log density in z, where the chains begin.
-    """
-    draws = posterior.model.sample_prior(key, PRIOR_DRAWS)
-    z = jax.vmap(posterior.model.unconstrain)(draws)
-    low, high = jnp.quantile(z, jnp.array([0.16, 0.84]), axis=0)
-    width = (high - low) / 2
-    width = jnp.where(jnp.isfinite(width) & (width > 0), width, 1.0)
-    steepness = jnp.sqrt(jnp.mean(gradient**2, axis=0))
-    guess = jnp.minimum(width / steepness, width**2)
-    return jnp.where(jnp.isfinite(guess) & (guess > 0), guess, width**2)
+    return init, step
 
 
 @functools.partial(jax.jit, static_argnames=("algorithm",))
 def _init(
-    posterior: Posterior, key: jax.Array, position: jax.Array, algorithm: Hamiltonian
-) -> HMCState:
+    posterior: Posterior,
+    key: jax.Array,
+    position: jax.Array,
+    counts: jax.Array,
+    algorithm: Hamiltonian,
+) -> ChainsState:
     nchains, ndim = position.shape
-    init, _ = _kernel(posterior, algorithm, ndim)
+    init, _ = _kernel(algorithm, ndim)
     z = jax.vmap(posterior.model.unconstrain)(position)
     keys = jax.random.split(key, nchains)
     energy, gradient = jax.vmap(jax.value_and_grad(_potential(posterior)))(z)
-    variances = _first_variances(posterior, key, gradient)
+    variances = first_variances(posterior, key, gradient)
 
     def of_chain(point: ParamInfo, key: jax.Array) -> HMCState:
-        return init(point, inverse_mass_matrix=variances, rng_key=key)
+        return init(posterior, point, inverse_mass_matrix=variances, rng_key=key)
 
-    return jax.vmap(of_chain, out_axes=_AXES)(ParamInfo(z, energy, gradient), keys)
+    chains = jax.vmap(of_chain, out_axes=_KERNEL_AXES)
+    kernel = chains(ParamInfo(z, energy, gradient), keys)
+    return ChainsState(kernel, jnp.zeros((nchains, 3), int), counts)
 
 
 @functools.partial(jax.jit, static_argnames=("algorithm",))
 def _advance(
-    posterior: Posterior, state: HMCState, n: ArrayLike, algorithm: Hamiltonian
-) -> tuple[HMCState, dict[str, jax.Array]]:
-    def chunk(posterior: Posterior, state: HMCState, n: ArrayLike) -> tuple:
+    posterior: Posterior, state: ChainsState, n: ArrayLike, algorithm: Hamiltonian
+) -> tuple[ChainsState, dict[str, jax.Array]]:
+    def chunk(posterior: Posterior, state: ChainsState, n: ArrayLike) -> tuple:
         return repeat(functools.partial(algorithm.step, posterior), state, n)
 
     axes = {"in_axes": (None, _AXES, None), "out_axes": (_AXES, 1)}

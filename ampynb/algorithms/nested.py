@@ -34,6 +34,7 @@ from ampynb.algorithms.nested_evidence import (
 )
 from ampynb.algorithms.nested_outcome import live_draws, nested_outcome
 from ampynb.analysis.posterior import Posterior
+from ampynb.analysis.rejections import Rejections, counted
 
 __all__ = ["Nested"]
 
@@ -67,6 +68,14 @@ class NestedState(NamedTuple):
     unborn: jax.Array
     evidence: Evidence
     evaluations: jax.Array
+    evaluated: jax.Array
+
+
+class Sliced(NamedTuple):
+    """What blackjax says of a slice, and what `counted` has counted in it, (3,)."""
+
+    slice: Any
+    evaluated: jax.Array
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +130,8 @@ class Nested(Algorithm):
     def init(self, posterior: Posterior, key: jax.Array, start: Start) -> NestedState:
         """Return live points from the prior; the start plays no part."""
         state = _init(posterior, key, self)
-        check_first_points(jax.device_get(state.live.particles.loglikelihood))
+        log_likelihood = jax.device_get(state.live.particles.loglikelihood)
+        check_first_points(log_likelihood, Rejections.of_counts(state.evaluated))
         return state
 
     def template(self, posterior: Posterior) -> NestedState:
@@ -140,11 +150,16 @@ class Nested(Algorithm):
 
     def status(self, state: NestedState) -> Status:
         """Return how far the points are, with the evidence so far."""
-        step, evidence, evaluations = jax.device_get(
-            (state.step, state.evidence, state.evaluations)
+        step, evidence, evaluations, evaluated = jax.device_get(
+            (state.step, state.evidence, state.evaluations, state.evaluated)
         )
         return nested_status(
-            int(step), self.iterations, evidence, self.dlogz, int(evaluations)
+            int(step),
+            self.iterations,
+            evidence,
+            self.dlogz,
+            int(evaluations),
+            Rejections.of_counts(evaluated),
         )
 
     def live(self, state: NestedState) -> Draws:
@@ -167,11 +182,19 @@ class Nested(Algorithm):
 
 def _kernel(posterior: Posterior, algorithm: Nested) -> Callable:
     """Return blackjax's nested slice sampler, with an interval of our own."""
-    slice_step = nss.slice_constrained_step(
-        functools.partial(_point, posterior),
-        slice_kernel(_interval, max_shrinkage=MOST_SHRINKAGE),
-        nss.covariance_proposal,
-    )
+
+    def slice_step(key: jax.Array, state: Any, *contour: Any, **options: Any) -> tuple:
+        def sliced(counting: Posterior) -> tuple:
+            step = nss.slice_constrained_step(
+                functools.partial(_point, counting),
+                slice_kernel(_interval, max_shrinkage=MOST_SHRINKAGE),
+                nss.covariance_proposal,
+            )
+            return step(key, state, *contour, **options)
+
+        (state, info), evaluated = counted(sliced, posterior)
+        return state, Sliced(info, evaluated)
+
     return from_mcmc.build_kernel(
         slice_step,
         algorithm.slice_steps or max(3 * posterior.model.ndim, FEWEST_SLICES),
@@ -201,7 +224,7 @@ def _point(
     inside = jnp.all((u >= 0) & (u <= 1))
     # The likelihood is not tried where the prior is not defined.
     vector = posterior.model.prior_transform(jnp.where(inside, u, 0.5))
-    log_likelihood = posterior.log_likelihood(vector)
+    log_likelihood = posterior.log_likelihood(vector, inside)
     return Points(
         position=u,
         logdensity=jnp.where(inside, 0.0, -jnp.inf).astype(u.dtype),
@@ -217,9 +240,12 @@ def _init(posterior: Posterior, key: jax.Array, algorithm: Nested) -> NestedStat
     shape = algorithm.nwalkers, posterior.model.ndim
     # Drawn flat: XLA takes five times as long to compile it in some shapes.
     u = jax.random.uniform(key_points, (shape[0] * shape[1],)).reshape(shape)
+    points, evaluated = jax.vmap(
+        lambda u: counted(lambda counting: _point(counting, u), posterior)
+    )(u)
     live: Any = nss.init(
         u,
-        jax.vmap(functools.partial(_point, posterior)),
+        lambda *_, **births: points,
         update_inner_kernel_params_fn=nss.live_covariance_factor,
     )
     points = live.particles
@@ -232,6 +258,7 @@ def _init(posterior: Posterior, key: jax.Array, algorithm: Nested) -> NestedStat
         unborn=jnp.zeros((), int),
         evidence=first_evidence(points.loglikelihood),
         evaluations=jnp.full((), algorithm.nwalkers, int),
+        evaluated=jnp.sum(evaluated, axis=0),
     )
 
 
@@ -268,6 +295,7 @@ def _step(
         contour=died[-1],
         unborn=died.size + jnp.where(died[-1] == state.contour, state.unborn, 0),
         evidence=evidence_after(state.evidence, died, counts, alive, ndim, dlogz),
-        evaluations=state.evaluations + jnp.sum(info.update_info.num_shrink),
+        evaluations=state.evaluations + jnp.sum(info.update_info.slice.num_shrink),
+        evaluated=state.evaluated + jnp.sum(info.update_info.evaluated, axis=(0, 1)),
     )
     return state, record

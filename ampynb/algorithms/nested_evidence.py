@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -11,6 +12,7 @@ from jax.scipy.special import gammaln, logsumexp
 from jax.typing import ArrayLike
 
 from ampynb.algorithms.algorithm import SAMPLING, Status
+from ampynb.analysis.rejections import Rejections
 from ampynb.model.model import Model
 
 __all__ = [
@@ -154,6 +156,7 @@ def nested_status(
     evidence: Evidence,
     dlogz: float,
     evaluations: int,
+    rejections: Rejections,
 ) -> Status:
     """Return how far a run is, in the words of the protocol."""
     complete = bool(evidence.is_complete(dlogz))
@@ -172,6 +175,7 @@ def nested_status(
         remaining=max(left, 0),
         metrics=known if step else {},
         progress=max(shares) if left > 0 else 1.0,
+        rejections=rejections,
     )
 
 
@@ -202,15 +206,29 @@ def check_points(model: Model, nlive: int) -> None:
         )
 
 
-def check_first_points(log_likelihood: np.ndarray) -> None:
-    """Raise where draws from the prior give likelihoods that lead nowhere."""
+def check_first_points(
+    log_likelihood: np.ndarray,
+    rejections: Rejections,
+    error: Callable[[], Exception | None] = lambda: None,
+) -> None:
+    """Raise where draws from the prior give likelihoods that lead nowhere.
+
+    Parameters
+    ----------
+    log_likelihood : array, (nlive,)
+    rejections : Rejections
+        Among them.
+    error : callable
+        What the likelihood raises at one of them, for the cause.
+    """
     found, drawn = int(np.isfinite(log_likelihood).sum()), len(log_likelihood)
     if found < FEWEST_FEASIBLE:
+        told = f" ({rejections})" if rejections.total else ""
         raise ValueError(
             f"expected a finite log likelihood at {FEWEST_FEASIBLE} or more of {drawn} "
-            f"draws from the prior; got {found}; move the priors to where it is "
+            f"draws from the prior; got {found}{told}; move the priors to where it is "
             "finite, or give more live points (nwalkers)"
-        )
+        ) from error()
     if np.ptp(log_likelihood) == 0:
         raise ValueError(
             "expected a log likelihood that differs between draws from the prior; got "

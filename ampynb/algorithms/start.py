@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import logging
 from typing import NamedTuple
 
 import jax
@@ -10,9 +12,18 @@ import numpy as np
 
 from ampynb.algorithms.algorithm import Algorithm, Start
 from ampynb.analysis.posterior import Posterior
+from ampynb.analysis.rejections import REJECTING, Rejections
 from ampynb.model.model import Model
 
-__all__ = ["draw_start", "finite_prior_draws", "log_priors", "start_or_draw"]
+__all__ = [
+    "draw_start",
+    "error_at",
+    "finite_prior_draws",
+    "log_priors",
+    "start_or_draw",
+]
+
+logger = logging.getLogger("ampynb")
 
 ROUNDS = 20
 SMALLEST_BATCH = 64
@@ -37,14 +48,16 @@ def start_or_draw(
     position = np.asarray(start.position)
     if not algorithm.independent_chains:
         _check_spanning(position)
-    finite = np.isfinite(log_likelihoods(posterior, position))
+    values, rejections = _evaluated(posterior, position)
+    finite = np.isfinite(values)
     if not (finite.all() if algorithm.independent_chains else finite.any()):
+        told = f" ({rejections})" if rejections.total else ""
         raise ValueError(
             "expected a start at which the log likelihood is finite; got "
-            f"{np.sum(~finite)} of {len(finite)} positions at which it is not; start "
-            "nearer the best fit, or leave start out for draws from the prior"
-        )
-    return start
+            f"{np.sum(~finite)} of {len(finite)} positions at which it is not{told}; "
+            "start nearer the best fit, or leave start out for draws from the prior"
+        ) from error_at(posterior, position[~finite])
+    return dataclasses.replace(start, rejections=rejections)
 
 
 def _check_spanning(position: np.ndarray) -> None:
@@ -80,53 +93,89 @@ def draw_start(
     search = _search(posterior, key, nwalkers * candidates)
     found = search.found
     if len(found) < nwalkers:
-        raise ValueError(_nothing_found(nwalkers, search))
+        raise ValueError(_nothing_found(nwalkers, search)) from search.error
     usable = len(found) // nwalkers
     groups = [found[i * usable : (i + 1) * usable] for i in range(nwalkers)]
     best = [max(group, key=lambda pair: pair[1])[0] for group in groups]
-    return Start(np.stack(best))
+    return Start(np.stack(best), rejections=search.rejections)
 
 
-def finite_prior_draws(posterior: Posterior, key: jax.Array, most: int) -> np.ndarray:
+def finite_prior_draws(
+    posterior: Posterior, key: jax.Array, most: int
+) -> tuple[np.ndarray, Rejections]:
     """Return prior draws with a finite log likelihood, (n, ndim) with n up to ``most``.
 
-    There are fewer where the prior has too few.
+    There are fewer where the prior has too few. What was rejected comes with them.
     """
-    found = _search(posterior, key, most).found[:most]
-    positions = [position for position, _ in found]
-    return np.reshape(positions, (len(found), posterior.model.ndim))
+    search = _search(posterior, key, most)
+    positions = [position for position, _ in search.found[:most]]
+    shape = len(positions), posterior.model.ndim
+    return np.reshape(positions, shape), search.rejections
 
 
 class _Search(NamedTuple):
-    """Prior draws and their finite log likelihoods, and how many had no finite one."""
+    """Prior draws and their finite log likelihoods, and those that were rejected."""
 
     found: list[tuple[np.ndarray, float]]
-    drawn: int
-    undefined: int
-    infinite: int
+    rejections: Rejections
+    error: Exception | None
 
 
 def _search(posterior: Posterior, key: jax.Array, wanted: int) -> _Search:
-    found, drawn, undefined, infinite = [], 0, 0, 0
+    found, rejections, error = [], Rejections(), None
     for key_round in jax.random.split(key, ROUNDS):
         batch = max(wanted, SMALLEST_BATCH)
         vectors = np.asarray(posterior.model.sample_prior(key_round, batch))
-        raw = log_likelihoods(posterior, vectors)
-        undefined += int(np.isnan(raw).sum())
-        infinite += int(np.isposinf(raw).sum())
-        drawn += batch
-        good = np.isfinite(raw)
-        found += zip(vectors[good], raw[good], strict=True)
+        values, more = _evaluated(posterior, vectors)
+        rejections += more
+        good = np.isfinite(values)
+        found += zip(vectors[good], values[good], strict=True)
         if len(found) >= wanted:
             break
-    return _Search(found, drawn, undefined, infinite)
+        if error is None:
+            error = error_at(posterior, vectors[~good])
+            if error is not None and not found:
+                told = f"{type(error).__name__}: {error}"
+                logger.warning(
+                    "no likelihood at any of %d prior draws (%s); more are tried",
+                    batch,
+                    told,
+                )
+    return _Search(found, rejections, error)
+
+
+def _evaluated(
+    posterior: Posterior, vectors: np.ndarray
+) -> tuple[np.ndarray, Rejections]:
+    """Return the log likelihood at each vector, (n,), and what was rejected."""
+    if posterior.analysis.use_jax:
+        values = log_likelihoods(posterior, vectors)
+        counts = len(values), np.isnan(values).sum(), np.isposinf(values).sum()
+        return values, Rejections.of_counts(counts)
+    found = [posterior.evaluate(vector) for vector in vectors]
+    return np.array([one.value for one in found]), Rejections.of(found)
+
+
+def error_at(posterior: Posterior, vectors: np.ndarray) -> Exception | None:
+    """Return the first error with which a NumPy likelihood rejects some points.
+
+    With its traceback, which workers do not send.
+    """
+    if posterior.analysis.use_jax:
+        return None
+    for vector in vectors:
+        try:
+            posterior.raw_log_likelihood(vector)
+        except REJECTING as error:
+            return error
+    return None
 
 
 def log_likelihoods(posterior: Posterior, vectors: np.ndarray) -> np.ndarray:
-    """Return the user's log likelihood, NaN included, at each vector: (n,)."""
+    """Return the log likelihood at each vector, (n,); NaN included in JAX."""
     if posterior.analysis.use_jax:
         return np.asarray(_log_likelihoods(posterior, vectors))
-    return np.array([float(posterior.raw_log_likelihood(v)) for v in vectors])
+    return np.array([posterior.evaluate(vector).value for vector in vectors])
 
 
 @jax.jit
@@ -141,15 +190,16 @@ def log_priors(model: Model, vectors: jax.Array) -> jax.Array:
 
 
 def _nothing_found(nwalkers: int, search: _Search) -> str:
-    found, drawn = len(search.found), search.drawn
-    if search.undefined or search.infinite:
-        counts = {"NaN": search.undefined, "+inf": search.infinite}
-        told = (f"{what} at {n} of {drawn} draws" for what, n in counts.items() if n)
-        got = " and ".join(told)
+    found, drawn = len(search.found), search.rejections.points
+    if search.rejections.total:
+        counts = search.rejections.reasons.items()
+        got = " and ".join(f"{reason} at {n} of {drawn} draws" for reason, n in counts)
         remedy = (
             "look for a division by zero, the logarithm or root of a negative number, "
             "or NaN in the data"
         )
+        if search.error is not None:
+            remedy = "see where it is raised above, and correct it or move the priors"
     else:
         got = f"zero probability (-inf) at {drawn - found} of {drawn} draws"
         remedy = "move the priors to where the likelihood is not zero, or pass start="

@@ -31,6 +31,7 @@ from ampynb.algorithms.thermodynamic import (
     log_evidence,
 )
 from ampynb.analysis.posterior import Posterior
+from ampynb.analysis.rejections import Rejections
 
 __all__ = ["EVERY_TEMPERATURE", "Tempered"]
 
@@ -54,6 +55,8 @@ class TemperedState(NamedTuple):
         Inverse temperatures.
     swapped : array, (ntemps - 1,)
         Swap rates, summed over the steps.
+    tried : array of int, (3,)
+        What was counted before the first step; see `counted`.
     """
 
     key: jax.Array
@@ -61,6 +64,7 @@ class TemperedState(NamedTuple):
     walkers: Walkers
     beta: jax.Array
     swapped: jax.Array
+    tried: jax.Array
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,15 +162,18 @@ class Tempered(Algorithm):
         """Return the walkers with their densities, the hotter ones at prior draws."""
         key_hotter, key = jax.random.split(key)
         beta = self.ladder(posterior.model.ndim)
-        position = _spread(posterior, key_hotter, start.position, len(beta))
-        return _init(posterior, key, position, beta)
+        position, rejections = _spread(posterior, key_hotter, start.position, len(beta))
+        counts = (start.rejections + rejections).counts()
+        return _init(posterior, key, position, beta, counts)
 
     def template(self, posterior: Posterior) -> TemperedState:
         """Return a state's structure."""
         beta = self.ladder(posterior.model.ndim)
         shape = (len(beta), self.nwalkers, posterior.model.ndim)
         position = jax.ShapeDtypeStruct(shape, jnp.result_type(float))
-        return jax.eval_shape(_init, posterior, jax.random.key(0), position, beta)
+        counts = Rejections().counts()
+        key = jax.random.key(0)
+        return jax.eval_shape(_init, posterior, key, position, beta, counts)
 
     def advance(
         self, posterior: Posterior, state: TemperedState, n: int
@@ -188,13 +195,15 @@ class Tempered(Algorithm):
     def status(self, state: TemperedState) -> Status:
         """Return how far the walkers are, with the coldest's acceptance, and swaps."""
         step = int(state.step)
+        evaluated = np.asarray(state.walkers.evaluated).sum(axis=(0, 1))
+        rejections = Rejections.of_counts(np.asarray(state.tried) + evaluated)
         if not step:
-            return self.status_at(step, {})
+            return self.status_at(step, {}, rejections)
         metrics = {
             "acceptance_rate": float(jnp.mean(state.walkers.accepted[0])) / step,
             "swap_rate": float(jnp.mean(state.swapped)) / step,
         }
-        return self.status_at(step, metrics)
+        return self.status_at(step, metrics, rejections)
 
     def live(self, state: TemperedState) -> None:
         """Return None: all is in the draws."""
@@ -212,29 +221,35 @@ class Tempered(Algorithm):
 
 def _spread(
     posterior: Posterior, key: jax.Array, coldest: Any, ntemps: int
-) -> np.ndarray:
+) -> tuple[np.ndarray, Rejections]:
     """Return where the walkers of all temperatures begin, (ntemps, nwalkers, ndim).
 
     Where too few prior draws have a likelihood, some of the coldest ones stand in.
+    What was rejected comes with them.
     """
     nwalkers = len(coldest)
-    found = finite_prior_draws(posterior, key, (ntemps - 1) * nwalkers)
+    found, rejections = finite_prior_draws(posterior, key, (ntemps - 1) * nwalkers)
     shares = [found[i :: ntemps - 1] for i in range(ntemps - 1)]
     hotter = [np.concatenate([x, coldest[: nwalkers - len(x)]]) for x in shares]
-    return np.stack([np.asarray(coldest), *hotter])
+    return np.stack([np.asarray(coldest), *hotter]), rejections
 
 
 @jax.jit
 def _init(
-    posterior: Posterior, key: jax.Array, position: jax.Array, beta: jax.Array
+    posterior: Posterior,
+    key: jax.Array,
+    position: jax.Array,
+    beta: jax.Array,
+    counts: jax.Array,
 ) -> TemperedState:
     log_densities = jax.vmap(jax.vmap(posterior.log_densities))
-    walkers = Walkers(
-        position, *log_densities(position), jnp.zeros(position.shape[:2], int)
-    )
+    accepted = jnp.zeros(position.shape[:2], int)
+    evaluated = jnp.zeros((*position.shape[:2], 3), int)
+    walkers = Walkers(position, *log_densities(position), accepted, evaluated)
     beta = beta.astype(position.dtype)
     step = jnp.zeros((), int)
-    return TemperedState(key, step, walkers, beta, jnp.zeros_like(beta[1:]))
+    swapped = jnp.zeros_like(beta[1:])
+    return TemperedState(key, step, walkers, beta, swapped, counts)
 
 
 @functools.partial(jax.jit, static_argnames=("moves", "keep_temperatures"))
@@ -285,6 +300,7 @@ def _step(
         walkers,
         adapted(beta, swap_rate, state.step, adaptation),
         state.swapped + swap_rate,
+        state.tried,
     )
     return after, record
 

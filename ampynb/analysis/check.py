@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import jax
@@ -9,10 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from ampynb.analysis.posterior import Posterior
+from ampynb.analysis.rejections import REJECTING
 from ampynb.model.arrays import is_array
 from ampynb.model.function import is_numpy_code
 
 __all__ = ["check_likelihood"]
+
+OF_SHAPES = re.compile(r"broadcast|shape|dimension|length", re.IGNORECASE)
 
 
 def check_likelihood(posterior: Posterior) -> None:
@@ -23,7 +27,7 @@ def check_likelihood(posterior: Posterior) -> None:
     TypeError
         Where it is not written in JAX, or does not return a number.
     ValueError
-        Where it returns an array, or fails.
+        Where it returns an array, or fails; a NumPy likelihood may reject the point.
     """
     vector = posterior.model.prior_interval(0.0)[:, 0]
     if len(vector) == 0:
@@ -40,6 +44,8 @@ def check_likelihood(posterior: Posterior) -> None:
     except _Misuse as misuse:
         raise misuse.error from None
     except Exception as error:
+        if _rejects(posterior, error):
+            return
         if is_numpy_code(error):
             raise TypeError(
                 "expected a likelihood written in JAX; got code that turns traced "
@@ -53,6 +59,16 @@ def check_likelihood(posterior: Posterior) -> None:
             f"{posterior.analysis!r}; give arrays that belong together equal lengths, "
             "and look at the error above"
         ) from error
+
+
+def _rejects(posterior: Posterior, error: Exception) -> bool:
+    """Whether an error says that one point has no likelihood.
+
+    Others may have one: whoever looks for a start finds out. Arrays whose shapes do
+    not fit do so nowhere.
+    """
+    is_rejection = isinstance(error, REJECTING) and not posterior.analysis.use_jax
+    return is_rejection and not OF_SHAPES.search(str(error))
 
 
 class _Misuse(Exception):

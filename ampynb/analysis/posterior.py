@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -9,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ampynb.analysis.analysis import Analysis, _bundle_analysis
+from ampynb.analysis.rejections import Evaluation, evaluation_of
 from ampynb.model.model import Model
 from ampynb.model.parameter import Collection
 
@@ -29,6 +32,8 @@ class Posterior:
     analysis : Analysis
     model : Model or Collection
     """
+
+    _note: Callable[[Any, Any], None] | None = None
 
     def __init__(self, analysis: Analysis, model: Model | Collection):
         if not isinstance(analysis, Analysis):
@@ -67,24 +72,48 @@ class Posterior:
         """Return the log prior density; -inf outside the support."""
         return self.model.log_prior(vector)
 
-    def log_likelihood(self, vector: Any) -> Any:
+    def log_likelihood(self, vector: Any, inside: Any = True) -> Any:
         """Return the log likelihood; -inf where it is not finite.
 
-        It is -inf too where an assertion of the model does not hold, and in NumPy not
-        called there. So whatever samples the unit cube finds the evidence of the
-        priors as they are, cut and not normalised again; divided by
-        `Model.allowed_fraction` it is that of the normalised prior.
+        It is -inf too where a NumPy likelihood raises one of `REJECTING`, and where an
+        assertion of the model does not hold, and in NumPy not called there. So whatever
+        samples the unit cube finds the evidence of the priors as they are, cut and not
+        normalised again; divided by `Model.allowed_fraction` it is that of the
+        normalised prior.
+
+        Parameters
+        ----------
+        vector : array, (ndim,) [model units]
+        inside : bool
+            Whether the point counts; with JAX it is computed in any case, and is -inf
+            where it does not.
         """
-        asserts = bool(self.model.assertions)
-        if self.analysis.use_jax:
-            value = self.raw_log_likelihood(vector)
-            usable = jnp.isfinite(value)
-            usable = usable & self.model.allows(vector) if asserts else usable
-            return jnp.where(usable, value, -jnp.inf)
-        if asserts and not self.model.allows(vector):
-            return -np.inf
+        if not self.analysis.use_jax:
+            return self.evaluate(vector).value if inside else -np.inf
         value = self.raw_log_likelihood(vector)
-        return value if np.isfinite(value) else -np.inf
+        if self.model.assertions:
+            inside = inside & self.model.allows(vector)
+        if self._note is not None:
+            self._note(value, inside)
+        return jnp.where(jnp.isfinite(value) & inside, value, -jnp.inf)
+
+    def evaluate(self, vector: Any) -> Evaluation:
+        """Return a NumPy log likelihood, and why it is -inf where it was rejected."""
+        if self.model.assertions and not self.model.allows(vector):
+            return Evaluation(-np.inf)
+        return evaluation_of(self.raw_log_likelihood, vector)
+
+    def noting(self, note: Callable[[Any, Any], None]) -> Posterior:
+        """Return this posterior, with each JAX likelihood noted as it is computed.
+
+        Parameters
+        ----------
+        note : callable
+            Of the log likelihood as the analysis returns it, and whether it counts.
+        """
+        posterior = copy.copy(self)
+        posterior._note = note
+        return posterior
 
     def raw_log_likelihood(self, vector: Any) -> Any:
         """Return what the user's likelihood returns, NaN included."""
@@ -99,9 +128,8 @@ class Posterior:
         """Return log prior and log likelihood; both are -inf outside the support."""
         log_prior = self.log_prior(vector)
         if self.analysis.use_jax:
-            log_likelihood = self.log_likelihood(vector)
             inside = jnp.isfinite(log_prior)
-            return log_prior, jnp.where(inside, log_likelihood, -jnp.inf)
+            return log_prior, self.log_likelihood(vector, inside)
         if not np.isfinite(log_prior):
             return -np.inf, -np.inf
         return float(log_prior), self.log_likelihood(vector)

@@ -14,6 +14,7 @@ from jax import lax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from ampynb.analysis.posterior import Posterior
+from ampynb.analysis.rejections import counted
 
 if TYPE_CHECKING:
     from ampynb.algorithms.algorithm import Algorithm
@@ -136,10 +137,17 @@ def across_devices(function: Callable, in_axes: Any, out_axes: Any = 0) -> Calla
 
 
 def log_densities(posterior: Posterior, vectors: jax.Array) -> tuple:
-    """Return log prior and log likelihood, each (n,), of vectors, (n, ndim)."""
+    """Return log prior and log likelihood, each (n,), of vectors, (n, ndim).
+
+    And what `counted` counts of each, (n, 3).
+    """
+
+    def of_one(posterior: Posterior, vector: jax.Array) -> tuple:
+        densities, counts = counted(lambda p: p.log_densities(vector), posterior)
+        return *densities, counts
 
     def batch(posterior: Posterior, vectors: jax.Array) -> tuple:
-        return jax.vmap(posterior.log_densities)(vectors)
+        return jax.vmap(functools.partial(of_one, posterior))(vectors)
 
     return across_devices(batch, in_axes=(None, 0))(posterior, vectors)
 

@@ -135,7 +135,7 @@ def open_pool(
             "are shared without it"
         )
     if isinstance(pool, WorkerPool):
-        pool.hold(posterior.log_likelihood)
+        pool.hold(posterior.evaluate)
     try:
         yield pool
     finally:

@@ -83,6 +83,8 @@ class Advanced(Event):
         Time since the run began [s], pauses left out.
     metrics : dict of str to float
         The algorithm's own numbers, such as ``acceptance_rate``.
+    rejected : str
+        How many points the likelihood has rejected, and why; nothing where none.
     """
 
     phase: str
@@ -91,6 +93,7 @@ class Advanced(Event):
     fraction: float
     seconds: float
     metrics: dict[str, float] = field(default_factory=dict)
+    rejected: str = ""
 
 
 @dataclass(frozen=True)

@@ -160,6 +160,7 @@ def sampling(
     former = history.state
     state = plan.begin() if former is None else placed(plan.mesh, former)
     status, phase, pace = algorithm.status(state), COMPILING, _Pace()
+    history.rejections = status.rejections
     seconds += clock() - begun
     goal.look(seconds)
     while not (status.done or goal.is_reached):
@@ -168,6 +169,7 @@ def sampling(
         spent, before = clock() - begun, status.step
         status = algorithm.status(state)
         history.append(plan.kept(draws, status.step), state)
+        history.rejections = status.rejections
         if (live := algorithm.live(state)) is not None:
             history.note_live(live)
         seconds += spent
@@ -182,6 +184,7 @@ def sampling(
             fraction=goal.fraction(status, draws.phase),
             seconds=seconds,
             metrics=status.metrics,
+            rejected=str(status.rejections),
         )
         if phase != draws.phase:
             phase = draws.phase

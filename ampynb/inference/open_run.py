@@ -7,6 +7,7 @@ from pathlib import Path
 from ampynb.algorithms.algorithm import Draws
 from ampynb.algorithms.registry import described_algorithm
 from ampynb.analysis.analysis import Analysis
+from ampynb.analysis.rejections import Rejections
 from ampynb.inference.folder_lock import is_locked
 from ampynb.inference.hooks import made_result
 from ampynb.inference.store import Folder
@@ -52,6 +53,7 @@ def open_run(
     posterior = posterior_with(table, analysis, model)
     history = History()
     history.restore(folder.saved(), None)
+    history.rejections = Rejections.from_dict(status.get("rejections", {}))
     live = folder.arrays("live")
     position = None if live is None else live.pop("position")
     reason = status["reason"]

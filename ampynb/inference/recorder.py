@@ -133,6 +133,7 @@ class Recorder:
             "step": step,
             "seconds": seconds,
             "warnings": self._warnings,
+            "rejections": self._history.rejections.as_dict(),
         }
 
         def commit() -> Saved:

@@ -46,6 +46,8 @@ class RunStatus:
         What went wrong, if anything did, or which rule ended the run.
     warnings : tuple of str
         Which hooks of the analysis failed, and how; the draws are not touched by it.
+    rejected : str
+        How many points the likelihood has rejected, and why; nothing where none.
     """
 
     state: str = COMPILING
@@ -58,6 +60,7 @@ class RunStatus:
     metrics: dict[str, float] = field(default_factory=dict)
     message: str = ""
     warnings: tuple[str, ...] = ()
+    rejected: str = ""
 
     @property
     def ended(self) -> bool:
@@ -97,6 +100,7 @@ class RunStatus:
                 fraction=event.fraction,
                 seconds=event.seconds,
                 metrics=event.metrics,
+                rejected=event.rejected,
                 rate=rate,
             )
         if isinstance(event, Finished):

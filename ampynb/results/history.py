@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ampynb.algorithms.algorithm import SAMPLING, WARMUP, Draws
+from ampynb.analysis.rejections import Rejections
 from ampynb.results.tally import Tally
 
 __all__ = ["Best", "History", "Snapshot"]
@@ -50,11 +51,14 @@ class History:
         Points that belong to the outcome and are no draws yet, as they were last.
     tally : dict of str to Tally
         What chains and temperatures say of themselves, by phase.
+    rejections : Rejections
+        Points that the likelihood has rejected so far.
     """
 
     def __init__(self):
         self.state: Any = None
         self.live: Draws | None = None
+        self.rejections = Rejections()
         self.tally = {WARMUP: Tally(), SAMPLING: Tally()}
         self._chunks: list[Draws] = []
         self._saved: Callable[[str], Draws | None] = _nothing_saved
@@ -107,7 +111,7 @@ class History:
             other.state, other._saved = self.state, self._saved
             other._chunks, other._counts = list(self._chunks), dict(self._counts)
             other._best, other.live = dict(self._best), self.live
-            other._latest = self._latest
+            other._latest, other.rejections = self._latest, self.rejections
             other.tally = {phase: one.copy() for phase, one in self.tally.items()}
             other._rows = {phase: rows.copy() for phase, rows in self._rows.items()}
             return other

@@ -82,7 +82,11 @@ def diagnostics(result: Result) -> Diagnostics:
         steps=len(result.draws),
         stats=result.stats,
         step_stats=result.step_stats,
-        trouble=[*_trouble(result, few), *result.outcome.trouble],
+        trouble=[
+            *filter(None, [str(result.history.rejections)]),
+            *_trouble(result, few),
+            *result.outcome.trouble,
+        ],
     )
 
 

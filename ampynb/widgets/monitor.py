@@ -211,7 +211,7 @@ class RunMonitor:
     def _alert_html(self, status: RunStatus) -> str:
         """Return what is wrong, in words, where something is."""
         trouble = self.controls.trouble * (not status.ended)
-        told = [self._no_picture, trouble, *status.warnings]
+        told = [self._no_picture, trouble, *status.warnings, status.rejected]
         if status.state == "failed":
             kept = "; the draws before it are kept" if status.step else ""
             told.insert(0, f"the run failed: {status.message}{kept}")

@@ -111,7 +111,7 @@ def test_the_adaptation_stays_a_branch_of_its_own():
     """Its counters are numbers and not one for each run."""
     batch = Batch.of(ALGORITHMS["nuts"], SIZE)
     runs = batch.template(PosteriorBatch(posteriors())).runs
-    assert runs.i.shape == runs.adapt_state.window_idx.shape == ()
+    assert runs.kernel.i.shape == runs.kernel.adapt_state.window_idx.shape == ()
     assert runs.z.shape == (SIZE, 2, 2)
 
 

@@ -32,7 +32,7 @@ def test_chains_begin_at_the_start():
     start = np.random.default_rng(0).normal(size=(4, 2))
     sampler = anb.NUTS(nwalkers=4, burn=BURN)
     state = sampler.init(posterior, jax.random.key(0), Start(start))
-    np.testing.assert_allclose(state.z, start)
+    np.testing.assert_allclose(state.kernel.z, start)
 
 
 def test_the_step_size_is_frozen_after_the_warmup(result: anb.Result):

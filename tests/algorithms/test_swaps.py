@@ -20,7 +20,8 @@ def gaussian_walkers(beta: np.ndarray, nwalkers: int, seed: int = 0) -> Walkers:
     position = noise / np.sqrt(beta)[:, None, None]
     log_likelihood = -0.5 * np.sum(position**2, axis=-1)
     number = np.arange(log_likelihood.size).reshape(log_likelihood.shape)
-    arrays = position, number * 1.0, log_likelihood, number
+    evaluated = jnp.zeros((*number.shape, 3), int)
+    arrays = position, number * 1.0, log_likelihood, number, evaluated
     return Walkers(*map(jnp.asarray, arrays))
 
 

@@ -47,7 +47,7 @@ class FailingElsewhere(TracedLine):
         return super().log_likelihood_function(instance)
 
     def fail(self) -> None:
-        raise ArithmeticError("the user's own error")
+        raise RuntimeError("the user's own error")
 
 
 class UnsendableError(Exception):

@@ -69,7 +69,7 @@ def test_a_killed_process_is_replaced_and_the_chain_is_the_same(analysis: Traced
 
 @pytest.mark.slow
 def test_an_error_in_a_process_of_dask_is_the_users_own(analysis: TracedLine):
-    with pytest.raises(ArithmeticError, match="the user's own error"):
+    with pytest.raises(RuntimeError, match="the user's own error"):
         run(FailingElsewhere(analysis.log), workers=2, **DASK)
 
 

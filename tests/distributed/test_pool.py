@@ -127,7 +127,7 @@ def test_processes_end_with_a_stopped_run(analysis: TracedLine):
 @pytest.mark.slow
 def test_an_error_in_a_process_is_raised_here_and_ends_all(log: Path):
     threads = threading.active_count()
-    with pytest.raises(ArithmeticError, match="the user's own error"):
+    with pytest.raises(RuntimeError, match="the user's own error"):
         run(FailingElsewhere(log), workers=2)
     assert threading.active_count() <= threads
 
