@@ -17,12 +17,14 @@ from ampynb.inference.run import Run, RunStatus
 from ampynb.results.live_numbers import live_numbers
 from ampynb.widgets.cell import running_request
 from ampynb.widgets.closing import close_all
+from ampynb.widgets.controls_view import ControlsView
 from ampynb.widgets.live_picture import LivePicture
 from ampynb.widgets.picture_view import PictureView
 from ampynb.widgets.run_controls import RunControls, state_text
 from ampynb.widgets.run_details import details_html
 from ampynb.widgets.run_numbers import duration, numbers_html, progress_of, quality_of
 from ampynb.widgets.static import bundle_of
+from ampynb.widgets.threads import in_thread
 from ampynb.widgets.throttle import Throttle
 
 __all__ = ["STYLE", "RunMonitor"]
@@ -33,6 +35,11 @@ SECONDS_PER_SENTENCE = 5.0  # to those who hear it
 SHARE_OF_TIME = 0.006  # of one core, at most, for pictures and diagnostics
 STYLE = f"<style>{(Path(__file__).parent / 'monitor.css').read_text()}</style>"
 ALT = "traces of the parameters, their distributions, and the best fit"
+DETAILS = {
+    "do": "details",
+    "text": "Details",
+    "title": "show each chain, each temperature, or the live points",
+}
 BARS = {"completed": "success", "failed": "danger"}
 
 
@@ -60,6 +67,7 @@ class RunMonitor:
         self.found: dict[str, float] = {}
         self._handle: DisplayHandle | None = None
         self._shown_by = ""
+        self._opened, self._detailing = False, threading.Lock()
         self._pump: threading.Thread | None = None
         self._closed = False
         self._no_picture = ""
@@ -75,13 +83,8 @@ class RunMonitor:
         self.alert = ipywidgets.HTML(layout=whole)
         self.spoken = ipywidgets.HTML(layout=whole)
         self.details = ipywidgets.HTML(layout=whole)
-        self.details_button = ipywidgets.ToggleButton(
-            description="Details",
-            icon="table",
-            tooltip="show each chain, each temperature, or the live points",
-            layout=ipywidgets.Layout(width="auto", align_self="flex-start"),
-        )
-        self.details_button.observe(lambda _: self._update_details(), "value")
+        self.details_button = ControlsView(self._toggle_details)
+        self._show_details_button()
         self.bar = ipywidgets.FloatProgress(
             min=0,
             max=1,
@@ -188,10 +191,18 @@ class RunMonitor:
         if png is not None:
             self.picture.value = png
 
+    def _toggle_details(self, _: dict[str, Any]) -> None:
+        self._opened = not self._opened
+        self._show_details_button()
+        in_thread(self._update_details)
+
+    def _show_details_button(self) -> None:
+        self.details_button.buttons = [{**DETAILS, "pressed": self._opened}]
+
     def _update_details(self) -> None:
         """Make the tables, but only for those who look."""
-        opened = self.details_button.value
-        self.details.value = details_html(self.run) if opened else ""
+        with self._detailing:
+            self.details.value = details_html(self.run) if self._opened else ""
 
     def _update_numbers(self) -> None:
         status = self.run.status

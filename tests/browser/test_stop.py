@@ -81,6 +81,9 @@ def assert_presses_are_heard(page, cell: int) -> None:
     for _ in range(3):
         press("Pause", "pausing", then="paused")
         press("Resume", "resuming|warmup|sampling", then="sampling")
+    area.get_by_role("button", name="Details").click()
+    area.get_by_role("button", name="Details", pressed=True).wait_for()
+    area.locator("table").first.wait_for()
     press("Stop", "stopping", then="■ stopped")
     for name, measured in times.items():
         shown, heard = map(min, zip(*measured, strict=True))

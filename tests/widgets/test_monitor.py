@@ -260,12 +260,15 @@ def test_details_are_made_while_they_are_looked_at(endless):
     until(lambda: run.status.state == "sampling")
     until(lambda: bytes(monitor.picture.value))
     assert monitor.details.value == ""
-    monitor.details_button.value = True
-    assert "worst R-hat without it" in monitor.details.value
+    press = monitor.details_button._handle_custom_msg
+    press({"do": "details", "id": "open"}, [])
+    until(lambda: "worst R-hat without it" in monitor.details.value)
+    assert monitor.details_button.buttons[0]["pressed"]
     before = monitor.details.value
     until(lambda: monitor.details.value != before)
-    monitor.details_button.value = False
-    assert monitor.details.value == ""
+    press({"do": "details", "id": "close"}, [])
+    until(lambda: monitor.details.value == "")
+    assert not monitor.details_button.buttons[0]["pressed"]
 
 
 def test_a_rule_that_is_set_in_the_monitor_ends_the_run(endless):
