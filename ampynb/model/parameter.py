@@ -26,8 +26,8 @@ class Parameter:
     ----------
     prior : numpyro.distributions.Distribution, float, array or callable
         A prior makes the parameter free; its batch and event shape is the
-        parameter's shape. A number or an array fixes the parameter. A function of
-        the model's other values makes it derived where it gives a number or an
+        parameter's shape. A number or an array fixes the parameter, and so does a
+        ``Delta``. A function of the model's other values makes it derived where it gives a number or an
         array, ``lambda m: m.a + 2 * m.b``, and free where it gives a prior, which
         then depends on them: ``lambda m: dist.Normal(m.mean, m.spread)``.
     unit : str
@@ -112,6 +112,8 @@ class Collection(Mapping):
 
 def _checked(prior: Any) -> dist.Distribution | np.ndarray | Callable:
     """Return a prior with float leaves, a fixed value as a float array, a function."""
+    if isinstance(prior, dist.Delta):
+        return _as_float(prior.v)
     if isinstance(prior, dist.Distribution):
         check_prior(prior)
         return jax.tree_util.tree_map(_as_float, prior)

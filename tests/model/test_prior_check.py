@@ -122,7 +122,7 @@ IMPOSSIBLE = {
         ["the support of Uniform(low=0, high=1)", "domain=base.support"],
     ),
     "no element": (lambda: dist.Normal(np.zeros(0), 1.0), ["at least one value", "0,"]),
-    "an atom": (lambda: dist.Delta(3.0), ["a density; got Delta", "fix"]),
+    "atoms": (lambda: dist.Delta(3.0).expand([2]), ["a density; got Delta", "fix"]),
     "a mask": (lambda: NORMAL.mask(False), ["a density; got Masked"]),
     "improper": (
         lambda: dist.ImproperUniform(constraints.positive, (), ()),
@@ -164,6 +164,15 @@ def test_a_prior_that_is_impossible_at_some_draws_is_never_sampled():
     # At some places of the others it is possible, so that the model can be made.
     negative = anb.Model(a=dist.Normal(1.0, 1.0), b=lambda m: dist.Normal(0.0, m.a))
     assert negative.log_prior(np.array([-1.0, 0.7])) == -np.inf
+
+
+def test_a_delta_fixes_its_parameter():
+    model = anb.Model(a=NORMAL, b=dist.Delta(np.array([3.0, 1e16])))
+    assert model.names == ["a"]
+    np.testing.assert_array_equal(
+        model.instance_from_vector(np.zeros(1)).b, [3.0, 1e16]
+    )
+    assert model.log_prior(np.zeros(1)) == NORMAL.log_prob(0.0)
 
 
 def test_possible_priors_pass():
