@@ -6,14 +6,19 @@ that a pool computes lives here too.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import numpy as np
 import numpyro.distributions as dist
 from scipy.stats import truncnorm
 
 import ampynb as anb
+
+COMPILED = "/jax/core/compile/backend_compile_duration"
 
 
 class Line(anb.Analysis):
@@ -105,3 +110,19 @@ def counted(kind: type) -> type:
             return super().fit_from(instance)
 
     return Counted
+
+
+@contextmanager
+def compilations() -> Iterator[list[str]]:
+    """List the programs that XLA compiles within, also those read from its cache."""
+    names: list[str] = []
+
+    def note(event: str, duration_secs: float, **kwargs: str | int) -> None:
+        if event == COMPILED:
+            names.append(str(kwargs.get("fun_name")))
+
+    jax.monitoring.register_event_duration_secs_listener(note)
+    try:
+        yield names
+    finally:
+        jax.monitoring.unregister_event_duration_listener(note)

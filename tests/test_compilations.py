@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 import numpyro.distributions as dist
 import pytest
@@ -15,30 +13,13 @@ import pytest
 import ampynb as anb
 from tests.algorithms.cases import CASES
 from tests.distributed.chains import run_python
-from tests.helpers import Line, line_problem
+from tests.helpers import Line, compilations, line_problem
 
-COMPILED = "/jax/core/compile/backend_compile_duration"
 SAMPLERS = {
     case.name: case.with_steps(40)
     for case in CASES
     if case.name in ("stretch", "mixture", "tempered", "nuts", "hmc", "nested")
 }
-
-
-@contextmanager
-def compilations() -> Iterator[list[str]]:
-    """List the programs that XLA compiles within, also those read from its cache."""
-    names: list[str] = []
-
-    def note(event: str, duration_secs: float, **kwargs: str | int) -> None:
-        if event == COMPILED:
-            names.append(str(kwargs.get("fun_name")))
-
-    jax.monitoring.register_event_duration_secs_listener(note)
-    try:
-        yield names
-    finally:
-        jax.monitoring.unregister_event_duration_listener(note)
 
 
 def run(name: str, problem: Any, seed: int = 1, **options: Any) -> anb.Result:

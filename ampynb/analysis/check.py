@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -37,8 +36,7 @@ def check_likelihood(posterior: Posterior) -> None:
         )
     try:
         if posterior.analysis.use_jax:
-            # The posterior is an argument, as in a run: its data are traced too.
-            _traced_number.eval_shape(posterior, vector)
+            posterior.trace(_number, vector)
         else:
             _number(posterior, vector)
     except _Misuse as misuse:
@@ -88,18 +86,12 @@ def _number(posterior: Posterior, vector: Any) -> Any:
         )
         raise _Misuse(wrong)
     if np.shape(value) != ():
-        # In here: what JAX has traced to its end it does not trace again, also when
-        # what the likelihood calls has been put right.
         wrong = ValueError(
             "expected one log likelihood, a scalar; got an array of shape "
             f"{np.shape(value)}; sum over the data, as with jnp.sum(...)"
         )
         raise _Misuse(wrong)
     return jnp.asarray(value) if posterior.analysis.use_jax else value
-
-
-# Made once: jax.eval_shape makes one at each call, all of which JAX keeps.
-_traced_number = jax.jit(_number)
 
 
 def _first_line(error: Exception) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import jax
@@ -11,9 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from ampynb.analysis.analysis import Analysis, _bundle_analysis
+from ampynb.analysis.program import ChangedError, posterior_content, posterior_key
 from ampynb.analysis.rejections import Evaluation, evaluation_of
+from ampynb.model.arrays import Bundle
 from ampynb.model.model import Model
 from ampynb.model.parameter import Collection
+from ampynb.model.reading import traced_apart
 
 __all__ = ["Posterior"]
 
@@ -25,15 +29,24 @@ class Posterior:
     With a JAX analysis every method is pure JAX: compile, batch and differentiate it
     at will, or hand it to a sampler of your own. As an argument of a compiled
     function a posterior is a pytree, so that new data or moved priors of the same
-    shape do not compile again.
+    shape do not compile again. What the likelihood reads besides, such as globals and
+    class attributes, is part of the key of what is compiled, by content.
 
     Parameters
     ----------
     analysis : Analysis
     model : Model or Collection
+
+    Attributes
+    ----------
+    program : str or None
+        A key of what the likelihood, the fit and the latent variables were when the
+        posterior was `read`; None for what they are whenever it is used.
     """
 
     _note: Callable[[Any, Any], None] | None = None
+    program: str | None = None
+    _is_checked = False  # of what a function that is compiled is given
 
     def __init__(self, analysis: Analysis, model: Model | Collection):
         if not isinstance(analysis, Analysis):
@@ -67,6 +80,66 @@ class Posterior:
                 "analysis.with_model(model)"
             )
         return cls(analysis, model)
+
+    # What the user's code is
+
+    def read(self) -> Posterior:
+        """Return the posterior of what the user's code is now.
+
+        From then on nothing is compiled that differs: a run goes on with what it has
+        begun, and ends with an error where it cannot.
+        """
+        if not self.analysis.use_jax:
+            return self
+        other = copy.copy(self)
+        other.program = posterior_key(self, _bundle_analysis(self.analysis))
+        return other
+
+    def trace(self, function: Callable, vector: Any) -> None:
+        """Trace ``function(posterior, vector)``, as a run does: data are arguments."""
+        bundle = _bundle_analysis(self.analysis)
+        content = posterior_content(self, bundle)
+
+        def of_arrays(bundle: Bundle, model: Model, vector: Any) -> Any:
+            posterior = Posterior.tree_unflatten(None, (bundle, model))
+            posterior._is_checked = True
+            return function(posterior, vector)
+
+        with traced_apart(content.digest if content.whole else object()):
+            jax.eval_shape(of_arrays, bundle, self.model, vector)
+
+    def check_unchanged(self) -> None:
+        """Raise `ChangedError` where the user's code is not what it was when read."""
+        self._current_program()
+
+    @contextmanager
+    def as_read(self) -> Iterator[None]:
+        """Call the user's code within, in a compiled function or not.
+
+        Raises
+        ------
+        ChangedError
+            Where it is not what it was when the posterior was read.
+        """
+        if not self.analysis.use_jax:
+            yield
+            return
+        with traced_apart(self._current_program()):
+            yield
+
+    def _current_program(self) -> str | None:
+        if not self.analysis.use_jax:
+            return None
+        if self._is_checked or jax.sharding.get_abstract_mesh().axis_names:
+            return self.program
+        bundle = _bundle_analysis(self.analysis)
+        program = posterior_key(self, bundle, afresh=False)
+        if self.program not in (None, program):
+            raise ChangedError(type(self.analysis).__qualname__)
+        self._is_checked = _is_traced(bundle)
+        return program
+
+    # Densities
 
     def log_prior(self, vector: Any) -> Any:
         """Return the log prior density; -inf outside the support."""
@@ -117,8 +190,9 @@ class Posterior:
 
     def raw_log_likelihood(self, vector: Any) -> Any:
         """Return what the user's likelihood returns, NaN included."""
-        instance = self.model.instance_from_vector(vector)
-        return self.analysis.log_likelihood_function(instance)
+        with self.as_read():
+            instance = self.model.instance_from_vector(vector)
+            return self.analysis.log_likelihood_function(instance)
 
     def log_posterior(self, vector: Any) -> Any:
         """Return log prior plus log likelihood; -inf outside the prior's support."""
@@ -143,18 +217,32 @@ class Posterior:
         """Return the log likelihood at a point of the unit cube."""
         return self.log_likelihood(self.model.prior_transform(u))
 
-    def tree_flatten(self) -> tuple[tuple, None]:
-        """Return the analysis' arrays and the model as children."""
-        return (_bundle_analysis(self.analysis), self.model), None
+    # The pytree
+
+    def tree_flatten(self) -> tuple[tuple, str | None]:
+        """Return the analysis' arrays and the model as children, the key beside."""
+        analysis = self.analysis
+        if not isinstance(analysis, Analysis):  # JAX may put anything in its place
+            return (analysis, self.model), self.program
+        bundle, program = _bundle_analysis(analysis), self.program
+        if program is None and analysis.use_jax and not _is_traced(bundle, self.model):
+            program = posterior_key(self, bundle, afresh=False)
+        return (bundle, self.model), program
 
     @classmethod
-    def tree_unflatten(cls, _: None, children: tuple) -> Posterior:
+    def tree_unflatten(cls, program: str | None, children: tuple) -> Posterior:
         """Rebuild a posterior inside compiled code."""
         posterior = object.__new__(cls)
         analysis, posterior.model = children
         is_bundle = hasattr(analysis, "value")
         posterior.analysis = analysis.value() if is_bundle else analysis
+        posterior.program = program
         return posterior
 
     def __repr__(self) -> str:
         return f"Posterior({self.analysis!r}, {self.model.ndim} free parameters)"
+
+
+def _is_traced(*values: Any) -> bool:
+    leaves = jax.tree_util.tree_leaves(values)
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)

@@ -31,6 +31,11 @@ class PosteriorBatch:
     def __init__(self, posteriors: Sequence[Posterior]):
         flat = [jax.tree_util.tree_flatten(posterior) for posterior in posteriors]
         self._structure = flat[0][1]
+        # Shapes first: of other shapes, programs are others too.
+        alike = len({len(leaves) for leaves, _ in flat}) == 1
+        places = list(zip(*(leaves for leaves, _ in flat), strict=alike))
+        for place in places if alike else ():
+            _check_shapes(place)
         for _, structure in flat:
             if structure != self._structure:
                 raise ValueError(
@@ -38,11 +43,10 @@ class PosteriorBatch:
                     "analyses or models of different structure; give them equal "
                     "settings, names and kinds of prior"
                 )
-        places = list(zip(*(leaves for leaves, _ in flat), strict=True))
         shared = [all(leaf is place[0] for leaf in place) for place in places]
         self._axes = tuple(None if same else 0 for same in shared)
         self._leaves = [
-            place[0] if same else jnp.asarray(_stacked(place))
+            place[0] if same else jnp.asarray(np.stack([*map(np.asarray, place)]))
             for place, same in zip(places, shared, strict=True)
         ]
 
@@ -91,7 +95,7 @@ class PosteriorBatch:
         return batch
 
 
-def _stacked(place: Sequence[Any]) -> np.ndarray:
+def _check_shapes(place: Sequence[Any]) -> None:
     shapes = {np.shape(leaf) for leaf in place}
     if len(shapes) > 1:
         told = " and ".join(map(str, sorted(shapes)))
@@ -99,4 +103,3 @@ def _stacked(place: Sequence[Any]) -> np.ndarray:
             f"expected arrays of one shape in all posteriors; got {told}; pad and mask "
             "those that are shorter"
         )
-    return np.stack([np.asarray(leaf) for leaf in place])

@@ -118,7 +118,8 @@ def _observed(posterior: Posterior, vector: np.ndarray) -> Any:
 
     def trace(posterior: Posterior, vector: jax.Array) -> Any:
         arrays = _bundle_analysis(posterior.analysis).leaves
-        data = _predicting_fit(posterior, vector).data
+        with posterior.as_read():
+            data = _predicting_fit(posterior, vector).data
         for leaf in jax.tree_util.tree_leaves(data):
             same = (i for i, array in enumerate(arrays) if array is leaf)
             places.append(next(same, None))
@@ -139,7 +140,8 @@ def _observed(posterior: Posterior, vector: np.ndarray) -> Any:
 
 @jax.jit
 def _compiled_data(posterior: Posterior, vector: jax.Array) -> Any:
-    return _predicting_fit(posterior, vector).data
+    with posterior.as_read():
+        return _predicting_fit(posterior, vector).data
 
 
 def _predictions(posterior: Posterior, vectors: np.ndarray, keys: jax.Array) -> Any:
@@ -157,7 +159,8 @@ def _traced_predictions(
 ) -> Any:
     def predicted(point: tuple[jax.Array, jax.Array]) -> Any:
         vector, key = point
-        return _predicting_fit(posterior, vector).predict(key)
+        with posterior.as_read():
+            return _predicting_fit(posterior, vector).predict(key)
 
     return jax.lax.map(predicted, (vectors, keys), batch_size=POINTS_AT_ONCE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ampynb.analysis.program import ChangedError, fit_key
 from ampynb.model.arrays import Bundle, constants_in, join
+from ampynb.model.reading import traced_apart
 from ampynb.model.traced import is_traced_in
 
 if TYPE_CHECKING:
@@ -29,13 +32,16 @@ def compiled_fit(analysis: Bundle, instance: Any) -> Any:
     TypeError
         For a fit of a class that cannot be taken apart into arrays.
     """
-    fit = _fit(analysis, Bundle(_as_arrays(instance), numbers=True))
+    taken = Bundle(_as_arrays(instance), numbers=True)
+    fit = _fit(analysis, taken, program=fit_key(analysis, taken))
     return jax.device_get(fit).value()
 
 
 def compiled_fits(analysis: Bundle, instances: Any) -> Any:
     """Return the fits of a batch of instances, as one fit with a leading axis."""
-    fits = _fits(analysis, Bundle(_as_arrays(instances), numbers=True))
+    taken = Bundle(_as_arrays(instances), numbers=True)
+    one = jax.tree_util.tree_map(lambda leaf: leaf[0], taken)
+    fits = _fits(analysis, taken, program=fit_key(analysis, one))
     return jax.device_get(fits).value()
 
 
@@ -85,9 +91,12 @@ def _as_arrays(instance: Any) -> Any:
     )
 
 
-@jax.jit
-def _fit(analysis: Bundle, instance: Bundle) -> Bundle:
-    fit = Bundle(analysis.value().fit_from(instance.value()))
+@functools.partial(jax.jit, static_argnames="program")
+def _fit(analysis: Bundle, instance: Bundle, program: str) -> Bundle:
+    if fit_key(analysis, instance) != program:
+        raise ChangedError(_kind(analysis))
+    with traced_apart(program):
+        fit = Bundle(analysis.value().fit_from(instance.value()))
     for value in constants_in(fit.skeleton):
         if is_traced_in(value):
             name = type(value).__qualname__
@@ -100,6 +109,11 @@ def _fit(analysis: Bundle, instance: Bundle) -> Bundle:
     return fit
 
 
-@jax.jit
-def _fits(analysis: Bundle, instances: Bundle) -> Bundle:
-    return jax.vmap(_fit, in_axes=(None, 0))(analysis, instances)
+@functools.partial(jax.jit, static_argnames="program")
+def _fits(analysis: Bundle, instances: Bundle, program: str) -> Bundle:
+    one = functools.partial(_fit, program=program)
+    return jax.vmap(one, in_axes=(None, 0))(analysis, instances)
+
+
+def _kind(analysis: Bundle) -> str:
+    return type(analysis.value()).__qualname__

@@ -226,6 +226,7 @@ class InferenceEngine:
         algorithm = request.algorithm(posterior)
         check_likelihood(posterior)
         check_latents(posterior)
+        posterior = posterior.read()
         algorithm.check(posterior)
         begin_at = start_from(request.start, posterior.model, algorithm.nwalkers, seed)
         mesh = mesh_for(request.devices, posterior, algorithm)

@@ -18,6 +18,7 @@ import numpy as np
 import numpyro.distributions as dist
 
 from ampynb.model.containers import array_in, numbers_in_list
+from ampynb.model.content import content_of
 from ampynb.model.prior_numbers import Numbers
 
 __all__ = [
@@ -27,10 +28,13 @@ __all__ = [
     "is_array",
     "is_ordinary_object",
     "join",
+    "parts_of",
+    "parts_of_structure",
     "register_component",
     "split",
 ]
 
+_CONTAINERS = (list, tuple, dict)
 _PROTOCOL_SLOTS = ("__dict__", "__weakref__")
 _PLAIN = (
     type,
@@ -94,7 +98,8 @@ def _static_key(value: Any) -> tuple:
     try:
         hash(value)
     except TypeError:
-        return ("identity", id(value))
+        content = content_of(value)
+        return ("content", content.digest, None if content.whole else id(value))
     return ("value", type(value), value)
 
 
@@ -195,6 +200,27 @@ def constants_in(skeleton: Any) -> Iterator[Any]:
         yield skeleton.value
     for child in getattr(skeleton, "children", ()):
         yield from constants_in(child)
+
+
+def parts_of(skeleton: Any) -> Iterator[Any]:
+    """Yield the classes in what `split` returned, and what it has left whole."""
+    if isinstance(skeleton, _Static):
+        yield skeleton.value
+    if isinstance(skeleton, _Object):
+        yield skeleton.kind
+    if isinstance(skeleton, _Tree):
+        yield from parts_of_structure(skeleton.structure)
+    for child in getattr(skeleton, "children", ()):
+        yield from parts_of(child)
+
+
+def parts_of_structure(structure: Any) -> Iterator[Any]:
+    """Yield the classes in a pytree's structure, and what is constant in it."""
+    node = structure.node_data()
+    if node is not None and node[0] not in _CONTAINERS:
+        yield from node
+    for child in structure.children():
+        yield from parts_of_structure(child)
 
 
 def join(skeleton: Any, leaves: Collection) -> Any:

@@ -281,13 +281,14 @@ def _evaluate(posterior: Posterior, vectors: jax.Array, keys: jax.Array) -> dict
 
 
 def _evaluate_one(posterior: Posterior, vector: jax.Array, key: jax.Array) -> dict:
-    whole = posterior.analysis.fit_from(posterior.model.instance_from_vector(vector))
-    fits = fits_in(whole)
-    keys = [key] if len(fits) == 1 else jax.random.split(key, len(fits))
     values: dict[str, dict] = {group: {} for group in BY_DRAW}
-    for key_of_fit, (name, fit) in zip(keys, fits.items(), strict=True):
-        if hasattr(fit, "pointwise_log_likelihood"):
-            values["log_likelihood"][name] = fit.pointwise_log_likelihood
-        if hasattr(fit, "predict"):
-            values["posterior_predictive"][name] = fit.predict(key_of_fit)
+    with posterior.as_read():
+        instance = posterior.model.instance_from_vector(vector)
+        fits = fits_in(posterior.analysis.fit_from(instance))
+        keys = [key] if len(fits) == 1 else jax.random.split(key, len(fits))
+        for key_of_fit, (name, fit) in zip(keys, fits.items(), strict=True):
+            if hasattr(fit, "pointwise_log_likelihood"):
+                values["log_likelihood"][name] = fit.pointwise_log_likelihood
+            if hasattr(fit, "predict"):
+                values["posterior_predictive"][name] = fit.predict(key_of_fit)
     return {group: by_name for group, by_name in values.items() if by_name}

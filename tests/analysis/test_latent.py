@@ -11,7 +11,7 @@ import pytest
 import ampynb as anb
 from ampynb.analysis.latent import LatentError
 from ampynb.analysis.latent_samples import check_latents
-from tests.helpers import Line, NumpyLine, line_problem
+from tests.helpers import Line, NumpyLine, compilations, line_problem
 
 MODEL = line_problem().model
 DRAWS = np.random.default_rng(1).normal(size=(50, 3, 2))
@@ -107,24 +107,18 @@ def test_the_batch_size_plays_no_part(kind, size):
     np.testing.assert_allclose(samples.position, usual.position, rtol=1e-14)
 
 
-def test_it_is_traced_once_and_new_data_and_priors_are_seen():
-    class Counted(Derived):
-        traces: ClassVar = []
-
-        def compute_latent_variables(self, parameters, model):
-            self.traces.append(1)
-            return super().compute_latent_variables(parameters, model)
-
-    samples_of(Counted)
-    analysis = Counted(2 * X, Y, np.ones(20))
+def test_it_is_compiled_once_and_new_data_and_priors_are_seen():
+    samples_of(Derived)
+    analysis = Derived(2 * X, Y, np.ones(20))
     moved = anb.Model(slope=dist.Normal(5.0, 1.0), intercept=dist.Normal(9.0, 1.0))
     for n in (3, 50):
         result = SimpleNamespace(model=moved, draws=DRAWS[:n])
-        samples: Any = analysis.compute_latent_samples(result)
+        with compilations() as names:
+            samples: Any = analysis.compute_latent_samples(result)
+        assert names == []
         values = samples.values
         end = 4.0 * SLOPE[:n] + INTERCEPT[:n]
         np.testing.assert_allclose(values["line.end"], end)
-    assert len(Counted.traces) == 1
 
 
 def test_units_and_labels_are_given_with_the_names():

@@ -18,7 +18,7 @@ import ampynb as anb
 from ampynb.algorithms.scripted import Scripted
 from ampynb.analysis.visualization import compile_ahead
 from ampynb.inference.renderers import renderers_for
-from tests.helpers import Line, counted
+from tests.helpers import Line, compilations
 
 X, Y = np.linspace(0.0, 2.0, 5), np.array([0.1, 0.6, 0.9, 1.7, 2.2])
 INSTANCE = anb.Instance(slope=1.5, intercept=-0.5)
@@ -26,6 +26,15 @@ INSTANCE = anb.Instance(slope=1.5, intercept=-0.5)
 
 def line(kind: Any = Line, **options: Any) -> Any:
     return kind(X, Y, np.full(5, 0.5), **options)
+
+
+def fresh() -> Any:
+    """Return a class of lines of which nothing is compiled yet."""
+    return type("Fresh", (Line,), {})
+
+
+def fits_in(names: list[str]) -> int:
+    return sum("_fit" in name for name in names)
 
 
 LEAVES = {
@@ -38,24 +47,25 @@ LEAVES = {
 }
 
 
-def test_it_is_traced_once_whatever_the_type_of_the_numbers():
-    analysis = line(counted(Line))
-    for slope, intercept in LEAVES.values():
-        instance = anb.Instance(slope=slope, intercept=intercept)
-        model = analysis.fit_for_visualization(instance).model
-        np.testing.assert_allclose(model, float(slope) * X + float(intercept))
-    assert analysis.evaluations == 1
+def test_it_is_compiled_once_whatever_the_type_of_the_numbers():
+    analysis = line(fresh())
+    with compilations() as names:
+        for slope, intercept in LEAVES.values():
+            instance = anb.Instance(slope=slope, intercept=intercept)
+            model = analysis.fit_for_visualization(instance).model
+            np.testing.assert_allclose(model, float(slope) * X + float(intercept))
+    assert fits_in(names) == 1
 
 
 def test_new_data_of_the_same_shape_do_not_compile_again():
-    kind = counted(Line)
-    for scale in (1.0, 2.0, 3.0):
-        fit = kind(scale * X, Y + scale, 0.5 * np.ones(5)).fit_for_visualization(
-            INSTANCE
-        )
-        np.testing.assert_allclose(fit.model, 1.5 * scale * X - 0.5)
-        np.testing.assert_allclose(fit.data, Y + scale)
-    assert kind.evaluations == 1
+    kind = fresh()
+    with compilations() as names:
+        for scale in (1.0, 2.0, 3.0):
+            analysis = kind(scale * X, Y + scale, 0.5 * np.ones(5))
+            fit = analysis.fit_for_visualization(INSTANCE)
+            np.testing.assert_allclose(fit.model, 1.5 * scale * X - 0.5)
+            np.testing.assert_allclose(fit.data, Y + scale)
+    assert fits_in(names) == 1
 
 
 def test_two_analyses_of_a_class_keep_apart():
@@ -73,15 +83,16 @@ def test_components_are_instances_too():
 
     prior = dist.Normal(0.0, 1.0)
     model = anb.Model(Slope, slope=prior, intercept=prior)
-    analysis = line(counted(Line))
-    for instance in (
-        model.instance_from_vector(np.array([1.5, -0.5])),
-        model.instance_from_vector(jnp.array([1.5, -0.5])),
-        Slope(1.5, -0.5),
-    ):
-        fit = analysis.fit_for_visualization(instance)
-        np.testing.assert_allclose(fit.model, 1.5 * X - 0.5)
-    assert analysis.evaluations == 1
+    analysis = line(fresh())
+    with compilations() as names:
+        for instance in (
+            model.instance_from_vector(np.array([1.5, -0.5])),
+            model.instance_from_vector(jnp.array([1.5, -0.5])),
+            Slope(1.5, -0.5),
+        ):
+            fit = analysis.fit_for_visualization(instance)
+            np.testing.assert_allclose(fit.model, 1.5 * X - 0.5)
+    assert fits_in(names) == 1
 
 
 def test_a_fit_comes_back_in_numpy():
@@ -92,13 +103,14 @@ def test_a_fit_comes_back_in_numpy():
 
 
 def test_two_analyses_of_one_shape_share_a_program_and_no_data():
-    kind = counted(Line)
+    kind = fresh()
     first, second = line(kind), kind(X, 2 * Y, np.full(5, 0.25))
-    for analysis in (first, second, first, second):
-        fit = analysis.fit_for_visualization(INSTANCE)
-        assert np.array_equal(fit.data, analysis.y)
-        assert np.array_equal(fit.noise, analysis.yerr)
-    assert kind.evaluations == 1
+    with compilations() as names:
+        for analysis in (first, second, first, second):
+            fit = analysis.fit_for_visualization(INSTANCE)
+            assert np.array_equal(fit.data, analysis.y)
+            assert np.array_equal(fit.noise, analysis.yerr)
+    assert fits_in(names) == 1
 
 
 def test_the_second_call_takes_a_twentieth_of_the_first():
@@ -134,37 +146,39 @@ PRIORS = {"slope": dist.Normal(0.0, 1.0), "intercept": dist.Normal(0.0, 1.0)}
 def test_what_is_compiled_ahead_is_not_compiled_again():
     begun = threading.Event()
 
-    class Slow(Line):
+    class Slow(fresh()):
         def fit_from(self, instance):
             begun.set()
             time.sleep(0.1)
             return super().fit_from(instance)
 
-    analysis = line(counted(Slow))
-    thread = compile_ahead(anb.Posterior(analysis, anb.Model(**PRIORS)))
-    assert thread is not None
-    assert begun.wait(20)
-    # While the thread compiles: a picture waits for it and traces nothing itself.
-    fit = analysis.fit_for_visualization(INSTANCE)
-    np.testing.assert_allclose(fit.model, 1.5 * X - 0.5)
-    thread.join()
-    assert analysis.evaluations == 1
+    analysis = line(Slow)
+    with compilations() as names:
+        thread = compile_ahead(anb.Posterior(analysis, anb.Model(**PRIORS)))
+        assert thread is not None
+        assert begun.wait(20)
+        # While the thread compiles: a picture waits for it and compiles nothing itself.
+        fit = analysis.fit_for_visualization(INSTANCE)
+        np.testing.assert_allclose(fit.model, 1.5 * X - 0.5)
+        thread.join()
+    assert fits_in(names) == 1
 
 
 def test_a_monitored_run_compiles_its_pictures_while_it_begins():
-    analysis = line(counted(Line))
+    analysis = line(fresh())
     model, before = anb.Model(**PRIORS), set(threading.enumerate())
     engine = anb.InferenceEngine(analysis, model)
-    run = engine.start(4, 10, 10, sampler=Scripted(), progress="none")
-    run.wait(20)
-    in_run = analysis.evaluations
-    renderers_for("widget", run)[0].close()  # type: ignore[attr-defined]
-    for thread in set(threading.enumerate()) - before:
-        if thread.name == "ampynb-pictures":
-            thread.join()
-    assert analysis.evaluations == in_run + 1
-    analysis.fit_for_visualization(INSTANCE)
-    assert analysis.evaluations == in_run + 1
+    with compilations() as names:
+        run = engine.start(4, 10, 10, sampler=Scripted(), progress="none")
+        run.wait(20)
+        assert fits_in(names) == 0
+        renderers_for("widget", run)[0].close()  # type: ignore[attr-defined]
+        for thread in set(threading.enumerate()) - before:
+            if thread.name == "ampynb-pictures":
+                thread.join()
+        assert fits_in(names) == 1
+        analysis.fit_for_visualization(INSTANCE)
+        assert fits_in(names) == 1
 
 
 def test_what_cannot_be_compiled_or_drawn_is_not_compiled_ahead():

@@ -15,7 +15,7 @@ import ampynb as anb
 from ampynb.algorithms.scripted import Scripted
 from ampynb.inference.events import HookFailed
 from tests.algorithms.cases import Case, all_cases
-from tests.helpers import Line, NumpyLine, counted
+from tests.helpers import Line, NumpyLine, compilations
 from tests.inference.broken_runs import LINE, assert_same, run_to
 
 SCRIPT = Scripted(nwalkers=3, burn=20, iterations=60)
@@ -448,13 +448,14 @@ def test_an_analysis_with_its_model_is_fitted_with_that_one():
 
 
 def test_memory_is_told_without_a_computation(capsys: pytest.CaptureFixture):
-    analysis = counted(Line)(X, Y, YERR)
-    few, many = (analysis.vram_use(LINE.model, n) for n in (10, 1000))
-    # 1000 vectors of two numbers, and as many results.
-    assert many >= 1000 * 3 * 8
-    assert few < many / 10
-    assert analysis.vram_use(LINE.model, 1000, gradient=True) > many
-    assert analysis.evaluations == 3, "each is traced, and no more"
+    analysis = type("Fresh", (Line,), {})(X, Y, YERR)
+    with compilations() as names:
+        few, many = (analysis.vram_use(LINE.model, n) for n in (10, 1000))
+        # 1000 vectors of two numbers, and as many results.
+        assert many >= 1000 * 3 * 8
+        assert few < many / 10
+        assert analysis.vram_use(LINE.model, 1000, gradient=True) > many
+    assert len(names) == 3, "each is compiled, and no more"
     analysis.print_vram_use(LINE.model, 1000)
     assert capsys.readouterr().out == (
         f"{many / 2**20:.3g} MiB for 1000 likelihoods at once\n"

@@ -1,0 +1,124 @@
+"""What a posterior and a fit compute now, as a key of what is compiled of them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+
+from ampynb.model.arrays import Bundle, constants_in, parts_of
+from ampynb.model.content import Content, content_of, is_installed
+from ampynb.model.reading import program_key
+
+if TYPE_CHECKING:
+    from ampynb.analysis.posterior import Posterior
+
+__all__ = ["ChangedError", "fit_key", "posterior_key"]
+
+# What compiled programs ask analyses and fits for.
+_HOOKS = (
+    "fit_from", "log_likelihood_function", "compute_latent_variables", "shared_from",
+    "instance_of", "has_fit", "LATENT_KEYS",
+)  # fmt: skip
+_OF_FIT = ("log_likelihood", "pointwise_log_likelihood", "chi_squared", "residuals")
+
+
+class ChangedError(ValueError):
+    """What a likelihood reads is not what it was."""
+
+    def __init__(self, kind: str):
+        super().__init__(
+            f"expected all that {kind} reads as it was when the run began; got "
+            "another global, class attribute, function, table or object; run again, "
+            "or undo the change"
+        )
+
+
+def posterior_key(posterior: Posterior, bundle: Bundle, afresh: bool = True) -> str:
+    """Return a key of what a posterior's likelihood, fit and latent variables are now.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Of an analysis in JAX.
+    bundle : Bundle
+        Of the analysis.
+    afresh : bool
+        See `program_key`.
+    """
+    analysis, model = posterior.analysis, posterior.model
+    functions = []
+    likelihood = type(analysis).log_likelihood_function
+    if not (analysis.has_fit and is_installed(likelihood.__module__)):
+        functions.append(_log_likelihood)  # or it is that of the fit
+    functions += [_fit] if analysis.has_fit else []
+    functions += [_latents] if analysis.has_latents else []
+    vector = jax.ShapeDtypeStruct((model.ndim,), jnp.result_type(float))
+    content = posterior_content(posterior, bundle)
+    return program_key(
+        functions, (bundle, model, vector, _random_key()), content, afresh
+    )
+
+
+def posterior_content(posterior: Posterior, bundle: Bundle) -> Content:
+    """Return the content of all that a posterior's functions may read."""
+    nodes = posterior.model._structure.tree.nodes()
+    return _content(bundle.skeleton, *(node.component for _, node in nodes))
+
+
+def fit_key(analysis: Bundle, instance: Bundle) -> str:
+    """Return a key of what the fit of an instance is now."""
+
+    def fit(analysis: Bundle, instance: Bundle) -> tuple:
+        return _taken_apart(analysis.value().fit_from(instance.value()), None)
+
+    content = _content(analysis.skeleton, *parts_of(instance.skeleton))
+    return program_key([fit], (analysis, instance), content, afresh=False)
+
+
+@functools.cache
+def _random_key() -> jax.ShapeDtypeStruct:
+    return jax.eval_shape(jax.random.key, 0)
+
+
+def _content(skeleton: Any, *others: Any) -> Content:
+    return content_of(
+        *parts_of(skeleton), *others, names=(*_HOOKS, *_OF_FIT, "predict")
+    )
+
+
+def _log_likelihood(analysis: Bundle, model: Any, vector: Any, key: Any) -> tuple:
+    instance = model.instance_from_vector(vector)
+    return analysis.value().log_likelihood_function(instance), None
+
+
+def _fit(analysis: Bundle, model: Any, vector: Any, key: Any) -> tuple:
+    fit = analysis.value().fit_from(model.instance_from_vector(vector))
+    return _taken_apart(fit, key)
+
+
+def _latents(analysis: Bundle, model: Any, vector: Any, key: Any) -> tuple:
+    values = Bundle(analysis.value().compute_latent_variables(vector, model), True)
+    return values.leaves, list(constants_in(values.skeleton))
+
+
+def _taken_apart(fit: Any, key: Any) -> tuple:
+    """Return the arrays of a fit and of what it computes, and the constants in it."""
+    bundle = Bundle(fit, numbers=True)
+    constants = [type(fit).__qualname__, *constants_in(bundle.skeleton)]
+    return [bundle.leaves, *_computed(fit, key)], constants
+
+
+def _computed(fit: Any, key: Any) -> Iterator[Any]:
+    """Yield what a class of fits of the user's own computes."""
+    if is_installed(type(fit).__module__):
+        return  # which is all in its arrays
+    for name in _OF_FIT:
+        if hasattr(fit, name):
+            yield getattr(fit, name)
+    predict: Callable | None = getattr(fit, "predict", None)
+    if key is not None and predict is not None:
+        yield predict(key)
