@@ -17,6 +17,7 @@ import numpyro.distributions as dist
 from ampynb.model.prior_check import check_dimension, check_prior
 from ampynb.model.prior_numbers import Numbers
 from ampynb.model.source import text_of
+from ampynb.model.truncation import exact
 
 __all__ = ["Function", "is_numpy_code"]
 
@@ -203,6 +204,7 @@ def _take_apart(what: str, given: Any) -> tuple[list, Any, tuple[int, ...]]:
     """Return the numbers in a value or a prior, how to put them back, and the shape."""
     number = jnp.result_type(float)
     if isinstance(given, dist.Distribution):
+        given = exact(given)
         check_prior(given)
         check_dimension(what, given)
         numbers, structure = jax.tree_util.tree_flatten(Numbers(given))

@@ -14,6 +14,7 @@ import numpyro.distributions as dist
 from ampynb.model.arrays import is_array
 from ampynb.model.prior_check import check_prior
 from ampynb.model.prior_text import describe_prior
+from ampynb.model.truncation import exact
 
 __all__ = ["Collection", "Parameter"]
 
@@ -115,6 +116,7 @@ def _checked(prior: Any) -> dist.Distribution | np.ndarray | Callable:
     if isinstance(prior, dist.Delta):
         return _as_float(prior.v)
     if isinstance(prior, dist.Distribution):
+        prior = exact(prior)
         check_prior(prior)
         return jax.tree_util.tree_map(_as_float, prior)
     if isinstance(prior, int | float) or is_array(prior):
