@@ -29,7 +29,7 @@ OUTSIDE = {
     "distributed": ("distributed/dask.py",),
     "anywidget": ("widgets/",),
     "ipywidgets": ("widgets/",),
-    "matplotlib": ("plots/", "widgets/"),
+    "matplotlib": ("plots/", "widgets/", "model/label.py"),
     "mpi4py": ("distributed/mpi.py",),
 }
 MAY_LOAD_WIDGETS = ("inference/renderers.py", "plots/corner.py", "results/result.py")

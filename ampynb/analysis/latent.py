@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ampynb.model.instance import Instance
+from ampynb.model.label import checked_label
 from ampynb.model.model import Model
 from ampynb.model.table import Row
 from ampynb.model.tree import RESERVED
@@ -28,7 +29,8 @@ class Latent:
     unit : str
         Unit of the values, for tables and axes: ``"km/s"``.
     label : str, optional
-        LaTeX for plots, without dollar signs; the name serves where it is missing.
+        LaTeX for plots, with or without dollar signs around it; the name serves where
+        it is missing or empty.
 
     Examples
     --------
@@ -37,6 +39,9 @@ class Latent:
 
     unit: str = ""
     label: str | None = None
+
+    def __post_init__(self):
+        object.__setattr__(self, "label", checked_label(self.label))
 
 
 class LatentError(ValueError):

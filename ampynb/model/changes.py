@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ampynb.model.function import Function
+from ampynb.model.instance import as_identifier
 from ampynb.model.parameter import Parameter
 from ampynb.model.table import describe, suggest
 from ampynb.model.tree import Formula, Node, Tie
@@ -21,6 +22,7 @@ def with_given(model: Model, given: Mapping[str, Any]) -> Node:
     """Return a model's tree with other priors, values or functions, by name."""
     changes = {}
     for name, value in given.items():
+        name = as_identifier(name)
         parameter = _like(model, name, value)
         is_function = parameter.is_function
         changes[name] = Formula(parameter) if is_function else parameter
@@ -47,6 +49,8 @@ def with_ties(model: Model, ties: Mapping[str, Any]) -> Node:
 def _by_parameter(model: Model, ties: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield ties of parameters, where components are tied one for each within."""
     for name, source in ties.items():
+        name = as_identifier(name)
+        source = as_identifier(source) if isinstance(source, str) else source
         below = [row.name for row in model.rows if row.name.startswith(f"{name}.")]
         if not below or not isinstance(source, str):
             yield name, source

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
@@ -10,10 +11,15 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
-__all__ = ["Instance", "nested", "read"]
+__all__ = ["Instance", "as_identifier", "nested", "read"]
 
 
 _MISSING = object()
+
+
+def as_identifier(name: str) -> str:
+    """Return a name as Python reads it in code: a micro sign becomes a Greek mu."""
+    return unicodedata.normalize("NFKC", str(name))
 
 
 @jax.tree_util.register_pytree_with_keys_class
@@ -26,7 +32,7 @@ class Instance:
         Numbers, arrays or nested instances, in the order of the model.
     """
 
-    def __init__(self, **values: Any):
+    def __init__(self, /, **values: Any):
         self.__dict__.update(values)
 
     def __getitem__(self, name: str | int) -> Any:
@@ -84,6 +90,7 @@ class Instance:
 
 def read(instance: Any, name: str) -> Any:
     """Return the part of ``instance`` that a dotted name stands for."""
+    name = as_identifier(name)
     for part in name.split("."):
         if isinstance(instance, list | tuple) and part.isdigit():
             position = int(part)

@@ -29,7 +29,7 @@ from ampynb.model.draws import (
     interval_of,
 )
 from ampynb.model.function import Function
-from ampynb.model.instance import read
+from ampynb.model.instance import as_identifier, read
 from ampynb.model.parameter import Collection, Parameter
 from ampynb.model.prior_numbers import Numbers
 from ampynb.model.table import (
@@ -188,6 +188,7 @@ class Model:
 
         One that depends on other parameters is that at their prior medians.
         """
+        name = as_identifier(name)
         for row, prior in self.free():
             if name in (row.name, *row.element_names()):
                 if isinstance(prior, Function):
@@ -362,7 +363,7 @@ class Model:
         check_shapes(self, model)
         return model
 
-    def with_assertions(self, **assertions: Callable | None) -> Model:
+    def with_assertions(self, /, **assertions: Callable | None) -> Model:
         """Return a model of which something must hold, by name.
 
         Where an assertion does not hold the log prior is -inf, and prior draws avoid

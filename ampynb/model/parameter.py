@@ -12,6 +12,7 @@ import numpy as np
 import numpyro.distributions as dist
 
 from ampynb.model.arrays import is_array
+from ampynb.model.label import checked_label
 from ampynb.model.prior_check import check_prior
 from ampynb.model.prior_text import describe_prior
 from ampynb.model.truncation import exact
@@ -34,7 +35,8 @@ class Parameter:
     unit : str
         Unit of the values, for tables and axes: ``"mJy/day"``.
     label : str, optional
-        LaTeX for plots, without dollar signs; the name serves where it is missing.
+        LaTeX for plots, with or without dollar signs around it; the name serves where
+        it is missing or empty.
     """
 
     prior: dist.Distribution | float | np.ndarray | jax.Array | Callable
@@ -43,6 +45,7 @@ class Parameter:
 
     def __post_init__(self):
         object.__setattr__(self, "prior", _checked(self.prior))
+        object.__setattr__(self, "label", checked_label(self.label))
 
     @property
     def is_free(self) -> bool:
@@ -92,7 +95,7 @@ class Collection(Mapping):
         Whatever a `Model` takes: priors, numbers, parameters, models, collections.
     """
 
-    def __init__(self, *items: Any, **entries: Any):
+    def __init__(self, /, *items: Any, **entries: Any):
         by_position = {str(position): item for position, item in enumerate(items)}
         self._entries = {**by_position, **entries}
 

@@ -153,6 +153,14 @@ def _check_tie(name: str, source: str, entries: Mapping[str, Any]) -> None:
         raise ValueError(
             f"expected {name!r} tied to another parameter; got {source!r} itself"
         )
+    circle = [name, source]
+    while isinstance(entries.get(circle[-1]), Tie) and circle.count(circle[-1]) == 1:
+        circle.append(entries[circle[-1]].source)
+    if circle[-1] in circle[:-1]:
+        raise ValueError(
+            f"expected ties that end at a free or fixed parameter; got the circle "
+            f"{' = '.join(circle)}; leave out one of them"
+        )
     if isinstance(entries[source], Tie):
         raise ValueError(
             f"expected {name!r} tied to a parameter that is not; got {source!r}, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import keyword
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpyro.distributions as dist
 
 from ampynb.model.arrays import is_array, register_component
-from ampynb.model.instance import Instance
+from ampynb.model.instance import Instance, as_identifier
 from ampynb.model.parameter import Collection, Parameter
 
 __all__ = ["Formula", "Node", "Tie", "build", "nodes_from"]
@@ -114,15 +115,24 @@ def nodes_from(component: type | None, entries: Mapping[str, Any]) -> Node:
     return Node(component, _entries_from(entries, ""))
 
 
-def _entries_from(entries: Mapping, prefix: str) -> tuple[tuple[str, Any], ...]:
+def _entries_from(
+    entries: Mapping, prefix: str, attribute: bool = True
+) -> tuple[tuple[str, Any], ...]:
+    names = [_checked_name(name, attribute) for name in entries]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(
+                f"expected names that differ; got {name!r} twice, as Python reads "
+                "them; call one of the parameters something else"
+            )
     return tuple(
-        (name, _entry_from(name, entry, prefix)) for name, entry in entries.items()
+        (name, _entry_from(name, entry, prefix))
+        for name, entry in zip(names, entries.values(), strict=True)
     )
 
 
 def _entry_from(name: str, entry: Any, prefix: str) -> Any:
     """Read one entry; ``prefix`` leads to it from the model that it is written in."""
-    _check_name(name)
     if isinstance(entry, Parameter):
         return Formula(entry) if entry.is_function else entry
     if isinstance(entry, Collection):
@@ -161,7 +171,7 @@ def _container_from(name: str, entry: Any, prefix: str) -> Node:
             f"as bounds or as values; write {name}=numpyro.distributions.Uniform(0, 1) "
             "for bounds, an array or ampynb.Parameter(0.5) for each for fixed values"
         )
-    return Node(type(entry), _entries_from(entries, f"{prefix}{name}."))
+    return Node(type(entry), _entries_from(entries, f"{prefix}{name}.", not by_name))
 
 
 def _told(entry: Any) -> str:
@@ -178,7 +188,8 @@ def _remedy(entry: Any) -> str:
     return f"ampynb.Model({entry.__name__}, ...), with a prior for each argument"
 
 
-def _check_name(name: Any) -> None:
+def _checked_name(name: Any, attribute: bool) -> str:
+    """Return a name as Python reads it; ``attribute`` where it is to be one."""
     if not isinstance(name, str) or not (name.isidentifier() or name.isdigit()):
         raise ValueError(
             f"expected a parameter name that is a Python identifier; got {name!r}; "
@@ -189,6 +200,14 @@ def _check_name(name: Any) -> None:
             f"expected a name other than ArviZ's dimensions {' and '.join(RESERVED)}; "
             f"got {name!r}; call the parameter something else"
         )
+    name = as_identifier(name)
+    if attribute and (keyword.iskeyword(name) or hasattr(Instance, name)):
+        raise ValueError(
+            "expected a parameter name that can be an attribute of the instance; got "
+            f"{name!r}, which Python or the instance uses itself; write {name}_ and "
+            f"Parameter(..., label={name!r})"
+        )
+    return name
 
 
 def _check_component(component: type, entries: Mapping[str, Any]) -> None:

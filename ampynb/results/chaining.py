@@ -14,6 +14,7 @@ import numpyro.distributions as dist
 from numpyro.distributions import constraints
 from numpyro.distributions.transforms import ExpTransform
 
+from ampynb.model.instance import as_identifier
 from ampynb.model.model import Model
 from ampynb.model.quantile import bounds, is_logarithmic
 from ampynb.model.table import Row, suggest
@@ -206,6 +207,7 @@ def _by_row(model: Model, given: Width, letter: str) -> dict[str, np.ndarray]:
     """Return a width for each parameter: one for all, or those that are named."""
     free = {row.name: row for row, _ in _with_own_prior(model)}
     named = given if isinstance(given, Mapping) else dict.fromkeys(free, given)
+    named = {as_identifier(name): width for name, width in named.items()}
     for name in named:
         if name not in free:
             raise ValueError(suggest(name, list(free)))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ampynb.model.instance import as_identifier
 from ampynb.model.table import suggest
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Columns:
 
     def choose(self, names: Sequence[str]) -> Columns:
         """Return some of the columns, in the order of ``names``."""
+        names = [as_identifier(name) for name in names]
         for name in names:
             if name not in self.names:
                 raise ValueError(suggest(name, self.names))

@@ -17,7 +17,7 @@ from ampynb.analysis.joint import fits_in
 from ampynb.analysis.latent import LatentError
 from ampynb.model.table import Row
 from ampynb.results.inference_data import container_from
-from ampynb.results.netcdf import RECORD, record_of
+from ampynb.results.netcdf import RECORD, own_name, record_of
 
 if TYPE_CHECKING:
     from ampynb.analysis.posterior import Posterior
@@ -59,11 +59,12 @@ def inference_data(result: Result) -> Any:
         groups["warmup_posterior"] = _variables(table, result.warmup)
         groups["warmup_sample_stats"] = _stats(result.warmup_stats)
     rows = [row for row in table.rows if row.kind == "free"]
+    names = [row.name for row in rows]
     data, omitted = _data_groups(result)
     return container_from(
         groups | data,
         dims={
-            row.name: _further_axes(row.name, len(row.shape))
+            row.name: _further_axes(row.name, len(row.shape), names)
             for row in rows
             if row.shape
         },
@@ -80,11 +81,15 @@ def _further_groups(result: Result) -> dict[str, xr.Dataset]:
     Weighted draws, those of every temperature, and numbers of whole steps.
     """
     groups, weighted = {}, dict(result.outcome.weighted)
+    names = [row.name for row in result.table.rows if row.kind == "free"]
     if weighted:
         position = weighted.pop("position")
         groups["weighted_posterior"] = xr.Dataset(
             _with_axes(result.table.rows, position, "sample")
-            | {name: ("sample", values) for name, values in weighted.items()}
+            | {
+                own_name(name, names): (own_name("sample", names), values)
+                for name, values in weighted.items()
+            }
         )
     if result.outcome.tempered:
         groups["tempered_posterior"] = _tempered_posterior(result)
@@ -109,12 +114,17 @@ def _tempered_posterior(result: Result) -> xr.Dataset:
     beta = arrays.pop("beta")
     by_chain = {name: np.moveaxis(values, 0, 2) for name, values in arrays.items()}
     position = by_chain.pop("position")
-    axes = ["temperature", "chain", "draw"]
+    names = [row.name for row in result.table.rows if row.kind == "free"]
+    temperature = own_name("temperature", names)
+    axes = [temperature, "chain", "draw"]
     with np.errstate(divide="ignore"):  # the prior's is infinite
-        coordinates = {"temperature": 1 / beta, "beta": ("temperature", beta)}
+        coordinates = {
+            temperature: 1 / beta,
+            own_name("beta", names): (temperature, beta),
+        }
     return xr.Dataset(
         _with_axes(result.table.rows, position, *axes)
-        | {name: (axes, values) for name, values in by_chain.items()},
+        | {own_name(name, names): (axes, values) for name, values in by_chain.items()},
         coords=coordinates,
     )
 
@@ -152,14 +162,16 @@ def _with_axes(
     *axes : str
         Names of its axes but the last.
     """
+    rows = [row for row in rows if row.kind in ("free", "latent")]
+    names = [row.name for row in rows]
+    leading = [own_name(axis, names) for axis in axes]
     return {
         row.name: (
-            [*axes, *_further_axes(row.name, len(row.shape))],
+            [*leading, *_further_axes(row.name, len(row.shape), names)],
             position[..., row.span].reshape(*position.shape[:-1], *row.shape),
             _about(row),
         )
         for row in rows
-        if row.kind in ("free", "latent")
     }
 
 
@@ -167,8 +179,8 @@ def _about(row: Row) -> dict[str, str]:
     return {"units": row.unit, "long_name": row.label or row.name}
 
 
-def _further_axes(name: str, n: int) -> list[str]:
-    return [f"{name}_dim_{i}" for i in range(n)]
+def _further_axes(name: str, n: int, names: Sequence[str] = ()) -> list[str]:
+    return [own_name(f"{name}_dim_{i}", names) for i in range(n)]
 
 
 def _variables(model: Any, position: np.ndarray) -> dict[str, np.ndarray]:

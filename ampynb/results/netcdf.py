@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +21,19 @@ if TYPE_CHECKING:
 
     from ampynb.analysis.analysis import Analysis
     from ampynb.model.model import Model
-    from ampynb.model.parameter import Collection
+    from ampynb.model.parameter import Collection as Group
     from ampynb.results.result import Result
 
-__all__ = ["RECORD", "load", "record_of"]
+__all__ = ["RECORD", "load", "own_name", "record_of"]
 
 RECORD = "ampynb_result"  # the attribute that holds what the groups do not
+
+
+def own_name(name: str, parameters: Collection[str]) -> str:
+    """Return the name of an axis or a statistic beside parameters: theirs stay."""
+    while name in parameters:
+        name += "_"
+    return name
 
 
 def record_of(result: Result) -> str:
@@ -48,7 +55,7 @@ def record_of(result: Result) -> str:
 def load(
     path: str | Path,
     analysis: Analysis | None = None,
-    model: Model | Collection | None = None,
+    model: Model | Group | None = None,
 ) -> Result:
     """Return the result in a NetCDF file that `Result.to_netcdf` has written.
 
@@ -157,11 +164,12 @@ def _outcome(
         group = groups["weighted_posterior"]
         weighted = _others(group, table) | {"position": _flat(group, table)}
     if "tempered_posterior" in groups:
+        names = [row.name for row in table.free()]
         group = groups["tempered_posterior"].transpose(
-            "draw", "temperature", "chain", ...
+            "draw", own_name("temperature", names), "chain", ...
         )
         tempered = _others(group, table) | {"position": _flat(group, table)}
-        tempered["beta"] = np.asarray(group["beta"])
+        tempered["beta"] = np.asarray(group[own_name("beta", names)])
     return Outcome(
         _position(groups["posterior"], table),
         _by_draw(groups["sample_stats"]),
@@ -197,4 +205,4 @@ def _others(group: xr.Dataset, table: StoredTable) -> dict[str, np.ndarray]:
     """Return the variables of a group that are no parameters."""
     parameters = {row.name for row in table.free()}
     names = [name for name in group.data_vars if name not in parameters]
-    return {str(name): np.asarray(group[name]) for name in names}
+    return {str(name).rstrip("_"): np.asarray(group[name]) for name in names}
