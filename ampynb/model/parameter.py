@@ -29,9 +29,10 @@ class Parameter:
     prior : numpyro.distributions.Distribution, float, array or callable
         A prior makes the parameter free; its batch and event shape is the
         parameter's shape. A number or an array fixes the parameter, and so does a
-        ``Delta``. A function of the model's other values makes it derived where it gives a number or an
-        array, ``lambda m: m.a + 2 * m.b``, and free where it gives a prior, which
-        then depends on them: ``lambda m: dist.Normal(m.mean, m.spread)``.
+        ``Delta``. A function of the model's other values makes it derived where it
+        gives a number or an array, ``lambda m: m.a + 2 * m.b``, and free where it
+        gives a prior, which then depends on them: ``lambda m: dist.Normal(m.mean,
+        m.spread)``.
     unit : str
         Unit of the values, for tables and axes: ``"mJy/day"``.
     label : str, optional
