@@ -162,6 +162,23 @@ class GaussianFit:
             squared = xp.where(self.upper_limit, 0.0, squared)
         return np.sum(squared)
 
+    @property
+    def least_squares(self) -> tuple[Any, Any]:
+        """Residuals, 0 for upper limits, and the rest of the log likelihood.
+
+        The log likelihood is the rest less half the sum of the squared residuals,
+        which optimisers make small by the method of Levenberg and Marquardt.
+        """
+        xp, special = _library(self.data, self.model, self.noise)
+        scaled, noise = self.residuals, _unmasked(self.noise, 1.0, self.mask)
+        rest = xp.broadcast_to(
+            -xp.log(noise) - 0.5 * np.log(2 * np.pi), np.shape(self.data)
+        )
+        if self.upper_limit is not None:
+            rest = xp.where(self.upper_limit, special.log_ndtr(scaled), rest)
+            scaled = xp.where(self.upper_limit, 0.0, scaled)
+        return scaled, np.sum(_used(rest, self.mask))
+
     def __repr__(self) -> str:
         return _describe(self)
 

@@ -54,6 +54,21 @@ class JointFit:
         return sum(fit.chi_squared for fit in fits if hasattr(fit, "chi_squared"))
 
     @property
+    def least_squares(self) -> tuple[dict[str, Any], Any] | None:
+        """Residuals of each fit that has them, and the rest of the log likelihood.
+
+        None where no fit has any; see `GaussianFit.least_squares`.
+        """
+        each = {n: getattr(fit, "least_squares", None) for n, fit in self.fits.items()}
+        found = {name: parts for name, parts in each.items() if parts is not None}
+        if not found:
+            return None
+        values = self.log_likelihoods.items()
+        others = sum(value for name, value in values if name not in found)
+        residuals = {name: parts[0] for name, parts in found.items()}
+        return residuals, others + sum(parts[1] for parts in found.values())
+
+    @property
     def data(self) -> dict[str, Any]:
         """The data of each fit that has any, by name."""
         fits = self.fits.items()

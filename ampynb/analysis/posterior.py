@@ -194,6 +194,23 @@ class Posterior:
             instance = self.model.instance_from_vector(vector)
             return self.analysis.log_likelihood_function(instance)
 
+    def least_squares(self, vector: Any) -> tuple[Any, Any] | None:
+        """Return the residuals of the fit, (n,), and the rest of its log likelihood.
+
+        The log likelihood is the rest less half the sum of the squared residuals. None
+        where the fit has no ``least_squares``, as `GaussianFit` has. It is for
+        optimisers, which check it: a log likelihood of the user's own may differ.
+        """
+        if not self.analysis.has_fit:
+            return None
+        fit = self.analysis.fit_from(self.model.instance_from_vector(vector))
+        parts = getattr(fit, "least_squares", None)
+        if parts is None:
+            return None
+        xp = jnp if self.analysis.use_jax else np
+        residuals = [xp.ravel(each) for each in jax.tree_util.tree_leaves(parts[0])]
+        return xp.concatenate(residuals), parts[1]
+
     def log_posterior(self, vector: Any) -> Any:
         """Return log prior plus log likelihood; -inf outside the prior's support."""
         return sum(self.log_densities(vector))

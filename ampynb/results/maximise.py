@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-import jax
 import numpy as np
 
 from ampynb.algorithms.optimise import maximise as climb
-from ampynb.model.model import Model
 
 if TYPE_CHECKING:
     from ampynb.results.result import Result
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["DENSITIES", "Maximum", "maximise"]
 
 DENSITIES = ("log_likelihood", "log_posterior")
-MOST_DRAWS = 10_000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -67,8 +64,7 @@ def maximise(result: Result, density: str = "log_likelihood") -> Maximum:
 
     Notes
     -----
-    The steps are scaled by the draws' covariance; see
-    `ampynb.algorithms.optimise.maximise`. Where the climb ends below the best draw,
+    By `ampynb.algorithms.optimise.maximise`. Where the climb ends below the best draw,
     that is returned.
     """
     if density not in DENSITIES:
@@ -77,9 +73,7 @@ def maximise(result: Result, density: str = "log_likelihood") -> Maximum:
             f"{density!r}; correct it"
         )
     posterior, start = result.posterior, result.best.position
-    z = _unconstrained(posterior.model, result.flat_draws[-MOST_DRAWS:])
-    scale = _scale(np.asarray(z))
-    found = climb(posterior, start, density=density, scale=scale)
+    found = climb(posterior, start, density=density)
     is_better = found.log_density > float(getattr(posterior, density)(start))
     vector = found.vector if is_better else np.asarray(start)
     return Maximum(
@@ -90,22 +84,3 @@ def maximise(result: Result, density: str = "log_likelihood") -> Maximum:
         found.converged,
         found.message,
     )
-
-
-def _scale(z: np.ndarray) -> np.ndarray:
-    """Return a square root of the draws' covariance, or of its diagonal."""
-    n, ndim = z.shape
-    if n <= ndim:
-        return np.eye(ndim)
-    covariance = np.atleast_2d(np.cov(z, rowvar=False))
-    if np.isfinite(covariance).all():
-        values, vectors = np.linalg.eigh(covariance)
-        if values[0] > 1e-12 * values[-1]:
-            return vectors * np.sqrt(values)
-    widths = np.sqrt(np.diag(covariance))
-    return np.diag(np.where(np.isfinite(widths) & (widths > 0), widths, 1.0))
-
-
-@jax.jit
-def _unconstrained(model: Model, vectors: jax.Array) -> jax.Array:
-    return jax.vmap(model.unconstrain)(vectors)
