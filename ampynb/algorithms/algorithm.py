@@ -40,11 +40,14 @@ class Start:
         Cholesky factor of a covariance in z, for algorithms that can use one.
     rejections : Rejections
         Of the points that were tried to find it.
+    moved : int
+        Walkers that are elsewhere than was asked for, as it had zero probability.
     """
 
     position: np.ndarray
     scale_tril: np.ndarray | None = None
     rejections: Rejections = NO_REJECTIONS
+    moved: int = 0
 
 
 class Draws(NamedTuple):
@@ -106,6 +109,8 @@ class Status:
         Share of the work that is done, 0 to 1, where steps do not tell it.
     rejections : Rejections
         Points that the likelihood has rejected since the beginning.
+    remarks : tuple of str
+        What else is to be known of the draws, and is nothing wrong with them.
     """
 
     phase: str
@@ -115,6 +120,7 @@ class Status:
     metrics: dict[str, float]
     progress: float | None = None
     rejections: Rejections = NO_REJECTIONS
+    remarks: tuple[str, ...] = ()
 
     @property
     def done(self) -> bool:
@@ -254,6 +260,7 @@ class Algorithm(abc.ABC):
         step: int,
         metrics: dict[str, float],
         rejections: Rejections = NO_REJECTIONS,
+        remarks: tuple[str, ...] = (),
     ) -> Status:
         """Return the status after ``step`` steps of a number known beforehand."""
         warming = step < self.burn
@@ -265,4 +272,5 @@ class Algorithm(abc.ABC):
             remaining=max((self.burn if warming else total) - step, 0),
             metrics=metrics,
             rejections=rejections,
+            remarks=remarks,
         )

@@ -10,12 +10,22 @@ from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
 from ampynb.algorithms.algorithm import Algorithm, Draws, Outcome, Start, Status
 from ampynb.algorithms.chunk import draws_from, repeat, traced_template
 from ampynb.algorithms.moves import DEFAULT_MOVES, compiled_moves
+from ampynb.algorithms.start import densities
+from ampynb.algorithms.stranded import (
+    Moved,
+    looks,
+    moved_words,
+    pulled_in,
+    stranded,
+    until_next_look,
+)
 from ampynb.analysis.posterior import Posterior
 from ampynb.analysis.rejections import Rejections
 from ampynb.distributed.devices import log_densities
@@ -43,12 +53,17 @@ class Walkers(NamedTuple):
 
 
 class EnsembleState(NamedTuple):
-    """The random key, the walkers, and what was counted before the first step."""
+    """The random key, the walkers, and what was counted besides.
+
+    ``tried`` is what `counted` counts, before the first step; ``moved`` are the walkers
+    that were moved at the start, and in the burn-in.
+    """
 
     key: jax.Array
     step: jax.Array
     walkers: Walkers
     tried: jax.Array
+    moved: jax.Array
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +71,9 @@ class Ensemble(Algorithm):
     """Ensemble sampler of Goodman and Weare (2010) in model units, on JAX.
 
     Half of the walkers move at a time, each by what the other half is (Foreman-Mackey
-    et al. 2013); the halves are drawn anew at each step. Needs no gradient.
+    et al. 2013); the halves are drawn anew at each step. Needs no gradient. Walkers
+    that are stranded after a half or three quarters of ``burn``, far below the others,
+    are restarted near these, and the result says so.
 
     Parameters
     ----------
@@ -86,7 +103,8 @@ class Ensemble(Algorithm):
     def init(self, posterior: Posterior, key: jax.Array, start: Start) -> EnsembleState:
         """Return the walkers at the start with their densities."""
         counts = start.rejections.counts()
-        return _init(posterior, key, jnp.asarray(start.position), counts)
+        moved = np.array([start.moved, 0], counts.dtype)
+        return _init(posterior, key, jnp.asarray(start.position), counts, moved)
 
     def template(self, posterior: Posterior) -> EnsembleState:
         """Return a state's structure."""
@@ -97,6 +115,9 @@ class Ensemble(Algorithm):
     ) -> tuple[EnsembleState, Draws]:
         """Make ``n`` steps of all walkers, or as many as one call can hold."""
         status = self.status(state)
+        if status.step in looks(self.burn):
+            state = _with_stranded_moved(posterior, state)
+        n = until_next_look(self.burn, status.step, n)
         state, records = _advance(posterior, state, n, self.moves)
         done = int(state.step) - status.step
         return state, draws_from(records, done, status.phase)
@@ -110,12 +131,14 @@ class Ensemble(Algorithm):
     def status(self, state: EnsembleState) -> Status:
         """Return how far the walkers are, with their mean acceptance rate."""
         step = int(state.step)
-        accepted, evaluated, tried = jax.device_get(
-            (state.walkers.accepted, state.walkers.evaluated, state.tried)
+        walkers = state.walkers
+        accepted, evaluated, tried, moved = jax.device_get(
+            (walkers.accepted, walkers.evaluated, state.tried, state.moved)
         )
         metrics = {"acceptance_rate": float(accepted.mean()) / step} if step else {}
         rejections = Rejections.of_counts(tried + evaluated.sum(axis=0))
-        return self.status_at(step, metrics, rejections)
+        remarks = moved_words(*map(int, moved), self.nwalkers)
+        return self.status_at(step, metrics, rejections, remarks)
 
     def live(self, state: EnsembleState) -> None:
         """Return None: all is in the draws."""
@@ -136,14 +159,32 @@ def check_walkers(nwalkers: int, ndim: int) -> None:
 
 @jax.jit
 def _init(
-    posterior: Posterior, key: jax.Array, position: jax.Array, counts: jax.Array
+    posterior: Posterior,
+    key: jax.Array,
+    position: jax.Array,
+    counts: jax.Array,
+    moved: jax.Array,
 ) -> EnsembleState:
     log_prior, log_likelihood, evaluated = log_densities(posterior, position)
     accepted = jnp.zeros(position.shape[0], int)
     walkers = Walkers(
         position, log_prior, log_likelihood, accepted, jnp.zeros_like(evaluated)
     )
-    return EnsembleState(key, jnp.zeros((), int), walkers, counts)
+    return EnsembleState(key, jnp.zeros((), int), walkers, counts, moved)
+
+
+def _with_stranded_moved(posterior: Posterior, state: EnsembleState) -> EnsembleState:
+    """Return the state with walkers that are stranded moved to the others."""
+    walkers = state.walkers
+    begin = Moved(*jax.device_get(walkers[:3]))
+    ndim = begin.position.shape[1]
+    lost = stranded(begin.log_prior + begin.log_likelihood, ndim)
+    if not lost.any():
+        return state
+    moved = pulled_in(functools.partial(densities, posterior), begin, lost, ndim)
+    own = dict(zip(Walkers._fields, map(jnp.asarray, moved), strict=False))
+    counts = state.moved + jnp.array([0, lost.sum()], state.moved.dtype)
+    return state._replace(walkers=walkers._replace(**own), moved=counts)
 
 
 @functools.partial(jax.jit, static_argnames=("moves",))
@@ -166,7 +207,7 @@ def _step(
         "log_likelihood": walkers.log_likelihood,
         "accepted": walkers.accepted > state.walkers.accepted,
     }
-    return EnsembleState(key, state.step + 1, walkers, state.tried), record
+    return state._replace(key=key, step=state.step + 1, walkers=walkers), record
 
 
 def move_halves(

@@ -20,6 +20,14 @@ from ampynb.algorithms.moves import (
     weighted_moves,
 )
 from ampynb.algorithms.start import log_priors
+from ampynb.algorithms.stranded import (
+    Moved,
+    looks,
+    moved_words,
+    pulled_in,
+    stranded,
+    until_next_look,
+)
 from ampynb.analysis.posterior import Posterior
 from ampynb.analysis.rejections import Evaluation, Rejections, RejectionTable
 
@@ -40,6 +48,7 @@ class EmceeState(NamedTuple):
     step: int
     accepted: int
     rejected: RejectionTable
+    moved: np.ndarray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,8 +91,9 @@ class EmceeEnsemble(Algorithm):
         parts = _parts(random_state)
         # Where users say where to begin, that was looked at already.
         rejected = RejectionTable.empty().with_more(start.rejections)
+        moved = np.array([start.moved, 0])
         return EmceeState(
-            position, log_posterior, log_likelihood, *parts, 0, 0, rejected
+            position, log_posterior, log_likelihood, *parts, 0, 0, rejected, moved
         )
 
     def template(self, posterior: Posterior) -> EmceeState:
@@ -92,14 +102,17 @@ class EmceeEnsemble(Algorithm):
         density = np.zeros(self.nwalkers)
         parts = _parts(np.random.RandomState(0).get_state(legacy=True))
         rejected = RejectionTable.empty()
-        return EmceeState(position, density, density, *parts, 0, 0, rejected)
+        moved = np.zeros(2, int)
+        return EmceeState(position, density, density, *parts, 0, 0, rejected, moved)
 
     def advance(
         self, posterior: Posterior, state: EmceeState, n: int
     ) -> tuple[EmceeState, Draws]:
         """Make ``n`` steps of all walkers, or as many as one call can hold."""
         phase = self.status(state).phase
-        n = min(n, LONGEST_CHUNK)
+        if state.step in looks(self.burn):
+            state = self._with_stranded_moved(posterior, state)
+        n = until_next_look(self.burn, state.step, min(n, LONGEST_CHUNK))
         batches: list[Rejections] = []
         sampler: Any = emcee.EnsembleSampler(
             self.nwalkers,
@@ -135,6 +148,7 @@ class EmceeEnsemble(Algorithm):
             rejected=functools.reduce(
                 RejectionTable.with_more, batches, state.rejected
             ),
+            moved=state.moved,
         )
         return state, Draws(position, stats, phase)
 
@@ -142,7 +156,9 @@ class EmceeEnsemble(Algorithm):
         """Return how far the walkers are, with their mean acceptance rate."""
         moves = max(state.step * self.nwalkers, 1)
         metrics = {"acceptance_rate": state.accepted / moves} if state.step else {}
-        return self.status_at(state.step, metrics, state.rejected.rejections())
+        remarks = moved_words(*map(int, state.moved), self.nwalkers)
+        rejections = state.rejected.rejections()
+        return self.status_at(state.step, metrics, rejections, remarks)
 
     def live(self, state: EmceeState) -> None:
         """Return None: all is in the draws."""
@@ -150,6 +166,34 @@ class EmceeEnsemble(Algorithm):
     def finish(self, draws: Draws, live: Draws | None) -> Outcome:
         """Return the draws as they are."""
         return Outcome(draws.position, draws.stats)
+
+    def _with_stranded_moved(
+        self, posterior: Posterior, state: EmceeState
+    ) -> EmceeState:
+        """Return the state with walkers that are stranded moved to the others."""
+        ndim = state.position.shape[1]
+        lost = stranded(state.log_posterior, ndim)
+        if not lost.any():
+            return state
+        batches: list[Rejections] = []
+        compute = self._densities(posterior, batches)
+
+        def densities(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            log_posterior, _ = compute(vectors).T
+            return np.zeros(len(vectors)), log_posterior  # only their sum is used
+
+        begin = Moved(state.position, np.zeros(len(lost)), state.log_posterior)
+        moved = pulled_in(densities, begin, lost, ndim)
+        log_posterior, log_likelihood = compute(moved.position).T.copy()
+        return state._replace(
+            position=moved.position,
+            log_posterior=log_posterior,
+            log_likelihood=log_likelihood,
+            rejected=functools.reduce(
+                RejectionTable.with_more, batches, state.rejected
+            ),
+            moved=state.moved + np.array([0, lost.sum()]),
+        )
 
     def _densities(
         self, posterior: Posterior, batches: list[Rejections]

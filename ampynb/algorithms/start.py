@@ -11,11 +11,13 @@ import jax
 import numpy as np
 
 from ampynb.algorithms.algorithm import Algorithm, Start
+from ampynb.algorithms.stranded import Moved, pulled_in
 from ampynb.analysis.posterior import Posterior
 from ampynb.analysis.rejections import REJECTING, Rejections
 from ampynb.model.model import Model
 
 __all__ = [
+    "densities",
     "draw_start",
     "error_at",
     "finite_prior_draws",
@@ -38,7 +40,8 @@ def start_or_draw(
     ------
     ValueError
         Where an algorithm cannot begin there: a chain by itself must not begin at
-        zero probability, a walker of an ensemble may if there are others that do not.
+        zero probability, a walker of an ensemble may if there are others that do not:
+        it is moved towards one of these.
     """
     if not algorithm.candidates_per_walker:
         return Start(np.zeros((0, posterior.model.ndim)))
@@ -57,7 +60,27 @@ def start_or_draw(
             f"{np.sum(~finite)} of {len(finite)} positions at which it is not{told}; "
             "start nearer the best fit, or leave start out for draws from the prior"
         ) from error_at(posterior, position[~finite])
-    return dataclasses.replace(start, rejections=rejections)
+    if not finite.all():
+        begin = Moved(position, *densities(posterior, position))
+        position = pulled_in(
+            functools.partial(densities, posterior), begin, ~finite, position.shape[1]
+        ).position
+    return dataclasses.replace(
+        start,
+        position=position,
+        rejections=rejections,
+        moved=int(np.sum(~finite)),
+    )
+
+
+def densities(
+    posterior: Posterior, vectors: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return log priors and log likelihoods, each (n,); -inf where not finite."""
+    values = log_likelihoods(posterior, vectors)
+    log_prior = np.asarray(log_priors(posterior.model, vectors))
+    usable = np.isfinite(values) & np.isfinite(log_prior)
+    return log_prior, np.where(usable, values, -np.inf)
 
 
 def _check_spanning(position: np.ndarray) -> None:

@@ -24,6 +24,7 @@ from ampynb.algorithms.ensemble import (
 from ampynb.algorithms.ladder import Adaptation, adapted, check_ladder, make_ladder
 from ampynb.algorithms.moves import Stretch, compiled_moves
 from ampynb.algorithms.start import finite_prior_draws
+from ampynb.algorithms.stranded import moved_words
 from ampynb.algorithms.swaps import swap
 from ampynb.algorithms.thermodynamic import (
     EVIDENCE_STATS,
@@ -57,6 +58,8 @@ class TemperedState(NamedTuple):
         Swap rates, summed over the steps.
     tried : array of int, (3,)
         What was counted before the first step; see `counted`.
+    moved : array of int, ()
+        Walkers that were moved at the start, as their probability was zero there.
     """
 
     key: jax.Array
@@ -65,6 +68,7 @@ class TemperedState(NamedTuple):
     beta: jax.Array
     swapped: jax.Array
     tried: jax.Array
+    moved: jax.Array
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +168,8 @@ class Tempered(Algorithm):
         beta = self.ladder(posterior.model.ndim)
         position, rejections = _spread(posterior, key_hotter, start.position, len(beta))
         counts = (start.rejections + rejections).counts()
-        return _init(posterior, key, position, beta, counts)
+        moved = np.array(start.moved, counts.dtype)
+        return _init(posterior, key, position, beta, counts, moved)
 
     def template(self, posterior: Posterior) -> TemperedState:
         """Return a state's structure."""
@@ -173,7 +178,7 @@ class Tempered(Algorithm):
         position = jax.ShapeDtypeStruct(shape, jnp.result_type(float))
         counts = Rejections().counts()
         key = jax.random.key(0)
-        return jax.eval_shape(_init, posterior, key, position, beta, counts)
+        return jax.eval_shape(_init, posterior, key, position, beta, counts, counts[0])
 
     def advance(
         self, posterior: Posterior, state: TemperedState, n: int
@@ -197,13 +202,14 @@ class Tempered(Algorithm):
         step = int(state.step)
         evaluated = np.asarray(state.walkers.evaluated).sum(axis=(0, 1))
         rejections = Rejections.of_counts(np.asarray(state.tried) + evaluated)
+        remarks = moved_words(int(state.moved), 0, self.nwalkers)
         if not step:
-            return self.status_at(step, {}, rejections)
+            return self.status_at(step, {}, rejections, remarks)
         metrics = {
             "acceptance_rate": float(jnp.mean(state.walkers.accepted[0])) / step,
             "swap_rate": float(jnp.mean(state.swapped)) / step,
         }
-        return self.status_at(step, metrics, rejections)
+        return self.status_at(step, metrics, rejections, remarks)
 
     def live(self, state: TemperedState) -> None:
         """Return None: all is in the draws."""
@@ -241,6 +247,7 @@ def _init(
     position: jax.Array,
     beta: jax.Array,
     counts: jax.Array,
+    moved: jax.Array,
 ) -> TemperedState:
     log_densities = jax.vmap(jax.vmap(posterior.log_densities))
     accepted = jnp.zeros(position.shape[:2], int)
@@ -249,7 +256,7 @@ def _init(
     beta = beta.astype(position.dtype)
     step = jnp.zeros((), int)
     swapped = jnp.zeros_like(beta[1:])
-    return TemperedState(key, step, walkers, beta, swapped, counts)
+    return TemperedState(key, step, walkers, beta, swapped, counts, moved)
 
 
 @functools.partial(jax.jit, static_argnames=("moves", "keep_temperatures"))
@@ -301,6 +308,7 @@ def _step(
         adapted(beta, swap_rate, state.step, adaptation),
         state.swapped + swap_rate,
         state.tried,
+        state.moved,
     )
     return after, record
 

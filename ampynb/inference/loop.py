@@ -160,7 +160,7 @@ def sampling(
     former = history.state
     state = plan.begin() if former is None else placed(plan.mesh, former)
     status, phase, pace = algorithm.status(state), COMPILING, _Pace()
-    history.rejections = status.rejections
+    history.note_status(status)
     seconds += clock() - begun
     goal.look(seconds)
     while not (status.done or goal.is_reached):
@@ -169,7 +169,7 @@ def sampling(
         spent, before = clock() - begun, status.step
         status = algorithm.status(state)
         history.append(plan.kept(draws, status.step), state)
-        history.rejections = status.rejections
+        history.note_status(status)
         if (live := algorithm.live(state)) is not None:
             history.note_live(live)
         seconds += spent

@@ -134,6 +134,7 @@ class Recorder:
             "seconds": seconds,
             "warnings": self._warnings,
             "rejections": self._history.rejections.as_dict(),
+            "remarks": list(self._history.remarks),
         }
 
         def commit() -> Saved:

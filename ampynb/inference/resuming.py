@@ -224,7 +224,7 @@ def _continue(folder: Folder, beginning: Beginning, plan: Plan) -> None:
     except ValueError as error:
         raise StoreError(f"the state in {folder.path} does not fit: {error}") from error
     beginning.history.restore(folder.saved(), state)
-    beginning.history.rejections = plan.algorithm.status(state).rejections
+    beginning.history.note_status(plan.algorithm.status(state))
     beginning.seconds = folder.status["seconds"]
     beginning.warnings = folder.status.get("warnings", ())
     _check_likelihood(plan, beginning.history)

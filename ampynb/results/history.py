@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ampynb.algorithms.algorithm import SAMPLING, WARMUP, Draws
-from ampynb.analysis.rejections import Rejections
+from ampynb.algorithms.algorithm import SAMPLING, WARMUP, Draws, Status
+from ampynb.analysis.rejections import NO_REJECTIONS
 from ampynb.results.tally import Tally
 
 __all__ = ["Best", "History", "Snapshot"]
@@ -53,12 +53,15 @@ class History:
         What chains and temperatures say of themselves, by phase.
     rejections : Rejections
         Points that the likelihood has rejected so far.
+    remarks : tuple of str
+        What else the algorithm says of the draws.
     """
 
     def __init__(self):
         self.state: Any = None
         self.live: Draws | None = None
-        self.rejections = Rejections()
+        self.rejections = NO_REJECTIONS
+        self.remarks: tuple[str, ...] = ()
         self.tally = {WARMUP: Tally(), SAMPLING: Tally()}
         self._chunks: list[Draws] = []
         self._saved: Callable[[str], Draws | None] = _nothing_saved
@@ -83,6 +86,10 @@ class History:
         with self._lock:
             self.live = live
             self._note_densities(live)
+
+    def note_status(self, status: Status) -> None:
+        """Take note of what the algorithm says besides its draws."""
+        self.rejections, self.remarks = status.rejections, status.remarks
 
     def unsaved(self) -> list[Draws]:
         """Return the chunks that are in memory only, in order."""
@@ -111,7 +118,8 @@ class History:
             other.state, other._saved = self.state, self._saved
             other._chunks, other._counts = list(self._chunks), dict(self._counts)
             other._best, other.live = dict(self._best), self.live
-            other._latest, other.rejections = self._latest, self.rejections
+            other._latest = self._latest
+            other.rejections, other.remarks = self.rejections, self.remarks
             other.tally = {phase: one.copy() for phase, one in self.tally.items()}
             other._rows = {phase: rows.copy() for phase, rows in self._rows.items()}
             return other

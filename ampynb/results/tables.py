@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ampynb.algorithms.stranded import bound, usual
 from ampynb.analysis.latent import LatentError
 from ampynb.results.diagnostics import (
     Diagnostics,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["FEWEST_DRAWS", "columns_of_table", "diagnostics", "no_draws", "summary"]
 
 FEWEST_DRAWS = 4  # of each walker, for a table
+MOST_NAMED = 8  # stranded walkers
 
 
 def columns_of_table(
@@ -93,11 +95,43 @@ def diagnostics(result: Result) -> Diagnostics:
 def _trouble(result: Result, few: bool) -> list[str]:
     """Return what is wrong besides the numbers."""
     wanted = f"{FEWEST_DRAWS} draws of each walker or more"
-    told = [no_draws(result, wanted)] if few else _standing_still(result)
+    told = [no_draws(result, wanted)] if few else _slow_walkers(result)
     latents = result.latents_or_error
     if isinstance(latents, LatentError):
         return [*told, f"no latent variables: {latents}"]
     return told if latents is None else [*told, *latents.samples.remarks()]
+
+
+def _slow_walkers(result: Result) -> list[str]:
+    """Return what is told of walkers that stay where they are, or far below others."""
+    return [*_stranded(result), *_standing_still(result)]
+
+
+def _stranded(result: Result) -> list[str]:
+    """Return which walkers or chains are stranded, and how far below the others."""
+    log_posterior = result.stats.get("lp")
+    if log_posterior is None or not result.algorithm.draws_chains:
+        return []
+    log_posterior = np.asarray(log_posterior)
+    best, level = log_posterior.max(axis=0), usual(np.median(log_posterior, axis=0))
+    if not np.isfinite(level):
+        return []
+    lost = np.flatnonzero(best < level - bound(result.table.ndim))
+    if not len(lost):
+        return []
+    word = "chain" if result.algorithm.independent_chains else "walker"
+    depths = [
+        "at zero probability" if depth == np.inf else f"{depth:.3g} below"
+        for depth in level - best[lost]
+    ]
+    named = [f"{word} {i + 1} {depth}" for i, depth in zip(lost, depths, strict=True)]
+    if len(named) > MOST_NAMED:
+        named = [*named[:MOST_NAMED], "..."]
+    return [
+        f"stranded: {len(lost)} of {len(best)} {word}s never come near the log "
+        f"posterior of the others ({', '.join(named)}), and their draws are not of the "
+        "posterior; burn longer, start nearer the best fit, or leave them out"
+    ]
 
 
 def _standing_still(result: Result) -> list[str]:

@@ -47,4 +47,5 @@ def _remarks(result: Result) -> list[str]:
         f"log evidence {estimate} by {method.replace('_', ' ')}"
         for method, estimate in result.outcome.log_evidence.items()
     ]
-    return [*evidence, *filter(None, [result.message]), *result.warnings]
+    told = filter(None, [result.message])
+    return [*evidence, *told, *result.history.remarks, *result.warnings]

@@ -11,7 +11,14 @@ import numpy as np
 import pytest
 
 import ampynb as anb
-from ampynb.algorithms.algorithm import SAMPLING, WARMUP, Algorithm, Draws, Outcome
+from ampynb.algorithms.algorithm import (
+    SAMPLING,
+    WARMUP,
+    Algorithm,
+    Draws,
+    Outcome,
+    Start,
+)
 from ampynb.algorithms.external import EmceeEnsemble
 from ampynb.algorithms.external_nested import DynestyNested
 from ampynb.algorithms.scripted import Scripted
@@ -125,18 +132,27 @@ ensemble_cases = _over(
 )
 
 
-def begin(algorithm: Algorithm, posterior: anb.Posterior, seed: int = 0) -> Any:
+def begin(
+    algorithm: Algorithm,
+    posterior: anb.Posterior,
+    seed: int = 0,
+    start: Start | None = None,
+) -> Any:
     """Return the state of an algorithm before its first step."""
     key_start, key = jax.random.split(jax.random.key(seed))
-    start = start_or_draw(posterior, key_start, algorithm, None)
+    start = start_or_draw(posterior, key_start, algorithm, start)
     return algorithm.init(posterior, key, start)
 
 
 def chunks(
-    algorithm: Algorithm, posterior: anb.Posterior, n: int, seed: int = 0
+    algorithm: Algorithm,
+    posterior: anb.Posterior,
+    n: int,
+    seed: int = 0,
+    start: Start | None = None,
 ) -> Iterator[tuple[Any, Draws]]:
     """Yield each state and the draws before it, ``n`` steps at a time."""
-    state = begin(algorithm, posterior, seed)
+    state = begin(algorithm, posterior, seed, start)
     while not (status := algorithm.status(state)).done:
         state, draws = algorithm.advance(posterior, state, min(n, status.remaining))
         yield state, draws
