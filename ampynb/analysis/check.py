@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ampynb.analysis.fit import MissingDataError
+from ampynb.analysis.joint import fits_in
 from ampynb.analysis.posterior import Posterior
 from ampynb.analysis.rejections import REJECTING
 from ampynb.model.arrays import is_array
@@ -41,6 +44,8 @@ def check_likelihood(posterior: Posterior) -> None:
             _number(posterior, vector)
     except _Misuse as misuse:
         raise misuse.error from None
+    except MissingDataError:
+        raise
     except Exception as error:
         if _rejects(posterior, error):
             return
@@ -57,6 +62,39 @@ def check_likelihood(posterior: Posterior) -> None:
             f"{posterior.analysis!r}; give arrays that belong together equal lengths, "
             "and look at the error above"
         ) from error
+    _check_missing(posterior, vector)
+
+
+def _check_missing(posterior: Posterior, vector: Any) -> None:
+    """Raise for NaN in the data of a fit in JAX; one in NumPy raises by itself.
+
+    Where no array has any, nothing is computed.
+    """
+    analysis = posterior.analysis
+    if not (analysis.use_jax and analysis.has_fit):
+        return
+    if not any(_has_nan(leaf) for leaf in jax.tree_util.tree_leaves(posterior)):
+        return
+    for name, (data, mask) in jax.device_get(_data(posterior, vector)).items():
+        if isinstance(data, np.ndarray) and data.dtype.kind in "fc":
+            missing = np.isnan(data) & (True if mask is None else mask)
+            if missing.any():
+                where = "data" if name == "data" else f"the data of {name!r}"
+                raise MissingDataError.of(missing, where)
+
+
+def _has_nan(leaf: Any) -> bool:
+    return np.asarray(leaf).dtype.kind in "fc" and bool(np.isnan(leaf).any())
+
+
+@jax.jit
+def _data(posterior: Posterior, vector: Any) -> dict[str, tuple]:
+    fit = posterior.analysis.fit_from(posterior.model.instance_from_vector(vector))
+    return {
+        name: (one.data, getattr(one, "mask", None))
+        for name, one in fits_in(fit).items()
+        if hasattr(one, "data")
+    }
 
 
 def _rejects(posterior: Posterior, error: Exception) -> bool:

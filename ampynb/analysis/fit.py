@@ -13,25 +13,36 @@ import scipy.special
 from jax.core import Tracer
 
 from ampynb.model.containers import as_numbers
+from ampynb.model.masked import unmask
 
-__all__ = ["GaussianFit", "PoissonFit", "StudentTFit"]
+__all__ = ["GaussianFit", "MissingDataError", "PoissonFit", "StudentTFit", "used_in"]
 
 FLAGS = ("mask", "upper_limit")
 BY_DATUM = ("data", "noise", "model", *FLAGS)
 
 
 def _normalise(fit: Any) -> None:
-    """Make each attribute of a fit an array of floats or booleans, and check shapes.
+    """Make each attribute of a fit an array of floats or booleans, and check them.
 
     A user's number, list, column or array of any type becomes one that all else here
-    can be written for. In JAX, integers would break gradients.
+    can be written for. In JAX, integers would break gradients. What is masked in one
+    array is left out of all.
     """
-    arrays = {
-        field.name: as_numbers(field.name, value, bool if field.name in FLAGS else None)
+    given = {
+        field.name: value
         for field in fields(fit)
         if (value := getattr(fit, field.name)) is not None or field.default is MISSING
     }
+    for name in set(BY_DATUM) & set(given):
+        given[name], used = unmask(given[name])
+        if used is not None:
+            given["mask"] = used & _truths("mask", given.get("mask", True))
+    arrays = {
+        name: (_truths if name in FLAGS else as_numbers)(name, value)
+        for name, value in given.items()
+    }
     _check_shapes({name: array for name, array in arrays.items() if name in BY_DATUM})
+    _check_missing(arrays["data"], arrays.get("mask"))
     if arrays["model"].shape != arrays["data"].shape:  # one number for all data
         xp, _ = _library(arrays["model"])
         arrays["model"] = xp.broadcast_to(arrays["model"], arrays["data"].shape)
@@ -40,6 +51,19 @@ def _normalise(fit: Any) -> None:
         arrays = {name: _at_run_time(array) for name, array in arrays.items()}
     for name, array in arrays.items():
         object.__setattr__(fit, name, array)
+
+
+def _truths(name: str, value: Any) -> Any:
+    return as_numbers(name, value, bool)
+
+
+def _check_missing(data: Any, mask: Any) -> None:
+    """Raise for NaN in data that are used, where the data are known by now."""
+    if isinstance(data, jax.Array) or isinstance(mask, jax.Array):
+        return
+    missing = np.isnan(data) if mask is None else np.isnan(data) & mask
+    if missing.any():
+        raise MissingDataError.of(missing)
 
 
 def _at_run_time(array: Any) -> Any:
@@ -61,6 +85,28 @@ def _check_shapes(arrays: dict[str, Any]) -> None:
             f"expected arrays of the data's shape {shapes['data']}, or numbers; got "
             f"{told}; give each datum one value"
         )
+
+
+class MissingDataError(ValueError):
+    """Data that are used are NaN."""
+
+    @classmethod
+    def of(cls, missing: np.ndarray, where: str = "data") -> MissingDataError:
+        """Return the error; ``missing`` is True where data are."""
+        first = tuple(map(int, np.argwhere(missing)[0]))
+        return cls(
+            f"expected {where} without NaN where they are used; got "
+            f"{np.sum(missing)} of {np.size(missing)} that are NaN, the first at index "
+            f"{first[0] if len(first) == 1 else first}; leave them out of all arrays, "
+            "or give the fit mask=~np.isnan(data)"
+        )
+
+
+def used_in(fit: Any) -> np.ndarray:
+    """Return where data are used, of the data's shape: True but where masked."""
+    shape = np.shape(fit.data)
+    mask: Any = getattr(fit, "mask", None)
+    return np.ones(shape, bool) if mask is None else np.broadcast_to(mask, shape)
 
 
 def _library(*values: Any) -> tuple[Any, Any]:

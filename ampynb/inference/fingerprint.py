@@ -20,6 +20,7 @@ from ampynb.analysis.analysis import Analysis
 from ampynb.inference.loop import Plan
 from ampynb.model.arrays import attributes_of, is_array, is_ordinary_object, split
 from ampynb.model.function import Function
+from ampynb.model.masked import unmask
 from ampynb.model.model import Model
 from ampynb.model.prior_numbers import numbers_in
 from ampynb.model.prior_text import describe_prior
@@ -135,6 +136,9 @@ def _words(value: Any, above: tuple[int, ...] = ()) -> str:
         value = value.item()
     if id(value) in above:
         return "..."
+    values, used = unmask(value)
+    if used is not None:
+        return f"{np.shape(values)} {_digest(values, used)}"
     if is_array(value):
         return f"{np.shape(value)} {_digest(value)}"
     if isinstance(value, Model):

@@ -17,8 +17,9 @@ import jax
 import numpy as np
 import numpyro.distributions as dist
 
-from ampynb.model.containers import array_in, numbers_in_list
+from ampynb.model.containers import ListedNumbers, array_in, numbers_in_list
 from ampynb.model.content import content_of
+from ampynb.model.masked import MaskedValues, unmask
 from ampynb.model.prior_numbers import Numbers
 
 __all__ = [
@@ -153,9 +154,12 @@ def split(value: Any, numbers: bool = False) -> tuple[list, Any]:
 
 
 def _split(value: Any, leaves: list, numbers: bool, above: tuple[int, ...]) -> Any:
+    value, used = unmask(value)
+    if used is not None:
+        value = MaskedValues(value, used)
     array, listed = array_in(value), numbers_in_list(value)
-    if listed is not None and listed.dtype.kind != "f" and not numbers:
-        return _Static(listed)  # counts or places: code may ask for their values
+    if isinstance(listed, ListedNumbers) and not numbers:
+        return _Static(listed)
     value = next((one for one in (array, listed) if one is not None), value)
     if is_array(value) or (numbers and _is_number(value)):
         leaves.append(value)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-__all__ = ["array_in", "as_numbers", "numbers_in_list"]
+__all__ = ["ListedNumbers", "array_in", "as_numbers", "numbers_in_list"]
 
 NUMERIC = "biufc"
 
@@ -119,14 +119,25 @@ def _for_jax(array: np.ndarray | np.generic) -> Any:
     return array if dtype.isnative else array.astype(dtype.newbyteorder("="))
 
 
+class ListedNumbers(np.ndarray):
+    """What a list of whole numbers or truths is in compiled code: a known array."""
+
+
 def numbers_in_list(value: Any) -> np.ndarray | None:
-    """Return a list of numbers, nested at will, as an array; None for any other."""
+    """Return a list of numbers, nested at will, as an array; None for any other.
+
+    Floats are data. Whole numbers may be counts or places, whose values code may ask
+    for: they are `ListedNumbers`.
+    """
+    if isinstance(value, ListedNumbers):
+        return value
     if type(value) is not list or not _is_numeric(value):
         return None
     try:
-        return np.asarray(value)
+        array = np.asarray(value)
     except ValueError:  # rows of unequal lengths
         return None
+    return array if array.dtype.kind == "f" else array.view(ListedNumbers)
 
 
 def _is_numeric(values: list) -> bool:

@@ -13,6 +13,7 @@ import xarray as xr
 
 from ampynb.algorithms.tempered import EVERY_TEMPERATURE
 from ampynb.analysis.batches import in_batches
+from ampynb.analysis.fit import used_in
 from ampynb.analysis.joint import fits_in
 from ampynb.analysis.latent import LatentError
 from ampynb.model.table import Row
@@ -42,9 +43,9 @@ def inference_data(result: Result) -> Any:
     and ``posterior_predictive``: of a variable ``data``, or of one with the name of
     each analysis that is fitted jointly. The last two hold one number for each draw
     and datum; they are left out where that is more than 200 MiB, and an attribute
-    says so. Latent variables are in ``latent``, in step with ``posterior``; draws of
-    unequal weight and their latent variables in ``weighted_posterior`` and
-    ``weighted_latent``.
+    says so. Masked data are in none of these. Latent variables are in ``latent``, in
+    step with ``posterior``; draws of unequal weight and their latent variables in
+    ``weighted_posterior`` and ``weighted_latent``.
     """
     table = result.table
     groups = {
@@ -240,10 +241,13 @@ def _data_groups(result: Result) -> tuple[dict, dict]:
     fits = {name: one for name, one in fits_in(fit).items() if hasattr(one, "data")}
     if not fits:
         return {}, {}
+    used = {name: used_in(one) for name, one in fits.items()}
     groups: dict = {
-        "observed_data": {name: np.asarray(one.data) for name, one in fits.items()}
+        "observed_data": {
+            name: _used(np.asarray(one.data), used[name]) for name, one in fits.items()
+        }
     }
-    noises = _noises(fits)
+    noises = _noises(fits, used)
     if noises:
         groups["constant_data"] = noises
     wanted = any(
@@ -262,18 +266,34 @@ def _data_groups(result: Result) -> tuple[dict, dict]:
     for group, variables in by_draw.items():
         groups[group] = {
             name: np.moveaxis(values.reshape(*shape, *values.shape[1:]), 1, 0)
-            for name, values in variables.items()
+            for name, values in (
+                (name, _used(values, used.get(name)))
+                for name, values in variables.items()
+            )
         }
     return groups, {}
 
 
-def _noises(fits: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def _used(values: np.ndarray, used: np.ndarray | None) -> np.ndarray:
+    """Return what is of data that are used, in one axis where some are not.
+
+    Masked data are no data: they would count in LOO and in statistics of the data.
+    """
+    if used is None or used.all() or values.shape[-used.ndim :] != used.shape:
+        return values
+    return values[..., used]
+
+
+def _noises(
+    fits: Mapping[str, Any], used: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
     """Return the noise of each datum, where a fit has it."""
     found = {}
     for name, fit in fits.items():
         noise: Any = getattr(fit, "noise", None)
         if np.shape(noise):
-            found["noise" if name == "data" else f"{name}_noise"] = np.asarray(noise)
+            of_fit = "noise" if name == "data" else f"{name}_noise"
+            found[of_fit] = _used(np.asarray(noise), used[name])
     return found
 
 

@@ -291,3 +291,43 @@ def test_images_keep_their_axes():
     for group in ("log_likelihood", "posterior_predictive"):
         assert to_dataset(found, group)["data"].shape == (4, 5, 2, 3)
     assert "constant_data" not in groups_of(found)  # one number is no data
+
+
+class Masked(Line):
+    """A line of which some data are masked."""
+
+    def __init__(self, x, y, yerr, mask):
+        super().__init__(x, y, yerr)
+        self.mask = mask
+
+    def fit_from(self, instance):
+        model = instance.slope * self.x + instance.intercept
+        return anb.GaussianFit(self.y, self.yerr, model, mask=self.mask)
+
+
+def test_masked_data_are_in_no_group():
+    """LOO counts what is in the log likelihood's group, and ArviZ' plots the data."""
+    x, y = LINE.analysis.x, LINE.analysis.y
+    mask = np.arange(N_DATA) % 3 > 0
+    noise = np.full(N_DATA, 0.5)
+    analysis = Masked(x, np.where(mask, y, np.nan), noise, mask)
+    draws = normal_draws(5, 2, ndim=LINE.model.ndim)
+    result = result_of(draws, anb.Posterior(analysis, LINE.model))
+    by_group = {
+        group: np.asarray(to_dataset(result.idata, group)[name])
+        for group, name in (
+            ("observed_data", "data"),
+            ("constant_data", "noise"),
+            ("log_likelihood", "data"),
+            ("posterior_predictive", "data"),
+        )
+    }
+    np.testing.assert_array_equal(by_group["observed_data"], y[mask])
+    np.testing.assert_array_equal(by_group["constant_data"], noise[mask])
+    assert by_group["posterior_predictive"].shape == (2, 5, mask.sum())
+    instances = map(
+        LINE.model.instance_from_vector, np.swapaxes(draws, 0, 1).reshape(10, -1)
+    )
+    expected = [analysis.fit_from(one).pointwise_log_likelihood for one in instances]
+    found = by_group["log_likelihood"].reshape(10, -1)
+    np.testing.assert_allclose(found, np.asarray(expected)[:, mask])
