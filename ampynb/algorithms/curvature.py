@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,10 +16,8 @@ from ampynb.analysis.posterior import Posterior
 
 __all__ = ["Exact", "Numerical"]
 
-RESIDUAL_STEP, VALUE_STEP = (
-    1e-4,
-    1e-2,
-)  # of finite differences, over the density's width
+# Steps of finite differences, over the width of the density.
+RESIDUAL_STEP, VALUE_STEP = 1e-4, 1e-2
 FIRST_WIDTHS = 10.0  # of the density in the prior, before any is known
 SAME = 1e-9  # for the check that residuals give the log density
 
@@ -114,12 +113,15 @@ def _evaluate(
         value, gradient = jax.value_and_grad(cost)(x)
         return jnp.zeros(()), jnp.zeros(()), value, gradient, none, jax.hessian(cost)(x)
 
+    def parts(x: jax.Array) -> Any:
+        return posterior.least_squares(vector_at(x))
+
     def residuals(x: jax.Array) -> jax.Array:
-        return posterior.least_squares(vector_at(x))[0]
+        return parts(x)[0]
 
     def rest(x: jax.Array) -> jax.Array:
         of_prior = posterior.log_prior(vector_at(x)) if has_prior(density) else 0.0
-        return -posterior.least_squares(vector_at(x))[1] - of_prior
+        return -parts(x)[1] - of_prior
 
     scaled, jacobian = residuals(x), jax.jacfwd(residuals)(x)
     squares = 0.5 * jnp.sum(scaled**2)
@@ -165,12 +167,12 @@ class Numerical:
         density: str,
         in_z: bool,
         box: Box,
-        on_evaluation: Callable[[], None],
+        on_evaluation: Callable[[], Any],
     ):
         self._posterior, self._density, self._in_z = posterior, density, in_z
         self._box, self._on_evaluation = box, on_evaluation
-        self._scales: np.ndarray | None = None
-        self._by_residuals = False
+        self._scales = FIRST_WIDTHS / box.widths
+        self._by_residuals = self._is_scaled = False
 
     def value(self, x: np.ndarray) -> float:
         """Return minus the log density at a point."""
@@ -180,8 +182,7 @@ class Numerical:
     def at(self, x: np.ndarray) -> Local:
         """Return minus the log density near a point, from differences."""
         find = self._of_residuals if self._by_residuals else self._of_values
-        if self._scales is None:
-            self._scales = FIRST_WIDTHS / self._box.widths
+        if not self._is_scaled:
             self._keep_scales(find(x))
         local = find(x)
         self._keep_scales(local)
@@ -196,6 +197,7 @@ class Numerical:
 
     def _keep_scales(self, local: Local) -> None:
         if local.is_finite:
+            self._is_scaled = True
             self._scales = np.maximum(local.scales, FIRST_WIDTHS / self._box.widths)
 
     def _parts(self, x: np.ndarray) -> tuple[np.ndarray, float]:
@@ -203,7 +205,8 @@ class Numerical:
         self._on_evaluation()
         vector = self._vector(x)
         of_prior = float(self._posterior.log_prior(vector))
-        residuals, rest = self._posterior.least_squares(vector)
+        parts: Any = self._posterior.least_squares(vector)
+        residuals, rest = parts
         return residuals, -rest - (of_prior if has_prior(self._density) else 0.0)
 
     def take_residuals(self, x: np.ndarray) -> bool:

@@ -34,7 +34,7 @@ from ampynb.widgets.worker import Worker
 __all__ = ["Board", "weakly"]
 
 SECONDS_AT_ONCE, SECONDS_BEFORE_RECORD = 0.02, 1.0
-QUICK, SLOW = ("page", "draw"), ("sweep", "extra", "record")
+QUICK, SLOW = ("page", "draw", "asked"), ("sweep", "extra", "record")
 
 
 def weakly(method: Callable) -> Callable:
@@ -191,6 +191,16 @@ class Board:
             page, fit = self.drawing.page, self.drawing.fit
         if fit is not None:
             self.view.extra = self.extra.png(fit, page.width, page.ratio, page.dark)
+
+    def soon(self, job: Callable[[], None]) -> None:
+        """Do a job in the thread that draws; return at once."""
+        self._quick.submit("asked", job)
+
+    def look_at(self, point: Point) -> tuple[Any, dict[str, str]]:
+        """Return the fit (or None) and the numbers at a point."""
+        with self.drawing.lock:
+            fit, numbers = self.drawing.look_at(point)
+        return fit, dict(numbers)
 
     def picture(self) -> bytes:
         """Return the present picture as an opaque PNG; empty where there is none."""

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SLOW", "buttons_of", "press"]
 
-SLOW = frozenset({"optimise", "sample", "prior band", "posterior band", "snapshot"})
+SLOW = frozenset({"optimise", "sample", "prior band", "posterior band"})
 
 
 def press(explorer: FitExplorer, content: dict[str, Any]) -> None:

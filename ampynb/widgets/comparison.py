@@ -44,11 +44,10 @@ class Comparison:
     snapshots: list[Snapshot] = field(default_factory=list)
     bands: dict[str, tuple] = field(default_factory=dict)
 
-    def keep(self, name: str | None, point: Point, numbers: dict[str, str]) -> None:
+    def keep(
+        self, name: str | None, point: Point, fit: Any, numbers: dict[str, str]
+    ) -> None:
         """Add a snapshot; one of the same name is replaced."""
-        fit = None
-        if self.analysis.has_fit:
-            fit = self.analysis.fit_for_visualization(point.instance)
         name = name or f"snapshot {len(self.snapshots) + 1}"
         others = [one for one in self.snapshots if one.name != name]
         self.snapshots = [*others, Snapshot(name, point, fit, numbers)]

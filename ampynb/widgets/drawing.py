@@ -101,18 +101,15 @@ class Drawing:
 
     def frame(self, point: Point) -> Frame:
         """Return the picture and the numbers at a point."""
-        log_prior = float(_log_prior(point.model, point.vector))
-        if not self.analysis.has_fit:
-            likelihood = self.analysis.log_likelihood_function(point.instance)
-            return Frame(numbers_of(float(likelihood), log_prior))
-        if self.fit is None:
-            self.analysis.fit_for_visualization(point.instance)  # it compiles
+        if self.fit is None and self.analysis.has_fit:
+            self.look_at(point)  # it compiles
         begun = time.perf_counter()
-        fit = self.analysis.fit_for_visualization(point.instance)
+        fit, numbers = self.look_at(point)
         self.seconds = min(self.seconds, time.perf_counter() - begun)
+        if fit is None:
+            return Frame(numbers)
         changed = self.fit is None or _data_differ(self.fit, fit)
         self.fit = fit
-        numbers = _numbers_of_fit(fit, log_prior, point.model.ndim)
         if not can_draw(fit):
             return Frame(numbers)
         if self.scene is None or changed:
@@ -120,6 +117,15 @@ class Drawing:
         assert self.scene is not None
         parts = self.scene.frames(fit, batched=False)
         return Frame(numbers, self.key(parts.limits[0]), parts)
+
+    def look_at(self, point: Point) -> tuple[Any, list[tuple[str, str]]]:
+        """Return the fit, None where the analysis has none, and the numbers."""
+        log_prior = float(_log_prior(point.model, point.vector))
+        if not self.analysis.has_fit:
+            likelihood = self.analysis.log_likelihood_function(point.instance)
+            return None, numbers_of(float(likelihood), log_prior)
+        fit = self.analysis.fit_for_visualization(point.instance)
+        return fit, _numbers_of_fit(fit, log_prior, point.model.ndim)
 
     def _make_scene(self, fit: Any) -> None:
         page = self.page

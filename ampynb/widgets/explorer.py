@@ -210,6 +210,10 @@ class FitExplorer:
 
     def _receive(self, content: dict) -> None:
         """Do what a button says, in a thread where it takes time."""
+        if content["do"] == "snapshot":  # of what is shown now, whatever moves it
+            point = self.point
+            self._board.soon(lambda: self._keep(None, point))
+            return
         if content["do"] in SLOW:
             self._tasks.submit("press", lambda: press(self, content))
             return
@@ -230,25 +234,30 @@ class FitExplorer:
 
         It ends where it is when a control is moved meanwhile.
         """
-        begun = self.point
+        begun = here = self.point
 
         def show(point: Point) -> bool:
+            nonlocal here
             with self._lock:
-                if self.point is begun:
-                    self._board.show(point)
-                return self.point is begun
+                if self.point is not here:
+                    return False
+                # The way is one change, whatever of it was shown.
+                note = self.history.record if here is begun else self.history.replace
+                note(point)
+                here = point
+                self._show(point)
+                return True
 
         self._climb = Climb(show)
         self._refresh()
         try:
             optimum = self._climb.from_point(self.posterior, begun)
+            best = begun.at_vector(optimum.vector).rounded()
+            if show(best):
+                self._best = best
         finally:
             self._climb = None
             self._refresh()
-        with self._lock:
-            if self.point is begun:
-                self._best = begun.at_vector(optimum.vector).rounded()
-                self._go(self._best)
         return optimum
 
     def stop_optimising(self) -> None:
@@ -318,7 +327,10 @@ class FitExplorer:
 
     def snapshot(self, name: str | None = None) -> None:
         """Keep the present curve in grey, with its numbers."""
-        self._comparison.keep(name, self.point, self.numbers)
+        self._keep(name, self.point)
+
+    def _keep(self, name: str | None, point: Point) -> None:
+        self._comparison.keep(name, point, *self._board.look_at(point))
         self._compare()
 
     def restore(self, name: str) -> None:

@@ -63,6 +63,10 @@ class UndoHistory(Generic[State]):
         self._states[self._at :] = [state]
         self._key, self._last = key, now
 
+    def replace(self, state: State) -> None:
+        """Put a state in the place of the present one; what was undone is forgotten."""
+        self._states[self._at :] = [state]
+
     def undo(self) -> State:
         """Go back by one state, or stay at the first; return where we are."""
         self._at, self._key = max(self._at - 1, 0), None

@@ -172,6 +172,33 @@ def test_the_optimiser_can_be_stopped_and_yields_to_the_user(model):
     explorer.close()
 
 
+def test_a_snapshot_while_the_optimiser_works_is_of_the_point_on_show(model):
+    """And undo takes the whole way back at once."""
+    x = np.linspace(0.0, 2.0, 30)
+    explorer = anb.explore(Slow(x, 1.5 * x - 0.5, np.full(30, 0.5)), model)
+    explorer.set(slope=0.5, intercept=-2.0)
+    begun = explorer.point
+    explorer.widget._handle_custom_msg({"do": "optimise"}, [])
+    until(lambda: explorer.point.elements != begun.elements)
+    with explorer._lock:  # the optimiser shows nothing meanwhile
+        shown, values = explorer.point, explorer.widget.frame["values"]
+        explorer.widget._handle_custom_msg({"do": "snapshot"}, [])
+    assert list(shown.elements.values()) == values
+    until(lambda: explorer.snapshots)
+    assert explorer.is_optimising  # a snapshot does not wait for its end, nor ends it
+    assert explorer.wait()
+    kept = explorer.snapshots["snapshot 1"]
+    assert [kept.slope, kept.intercept] == shown.vector.tolist()
+    assert explorer.vector.tolist() != shown.vector.tolist()
+    (chip,) = explorer.widget.chips
+    assert explorer.numbers["ln likelihood"] not in chip["text"]
+    explorer.undo()
+    assert explorer.point is begun
+    explorer.restore("snapshot 1")
+    assert explorer.vector.tolist() == shown.vector.tolist()
+    explorer.close()
+
+
 def until(condition, seconds=20.0):
     deadline = time.monotonic() + seconds
     while not condition():

@@ -58,3 +58,10 @@ def test_a_move_after_an_undo_does_not_take_the_place_of_what_was_undone_to(hist
     assert history.undo() == "x1"
     history.record("x2", key="x")
     assert history.undo() == "x1"
+
+
+def test_a_state_that_takes_the_place_of_another_leaves_what_was_before(history):
+    history.record("x1")
+    history.replace("x2")
+    assert history.state == "x2" and not history.can_redo
+    assert history.undo() == "a"
