@@ -246,6 +246,7 @@ class InferenceEngine:
             beginning = begin(plan, request, self._former(request))
             resources = opened.pop_all()
         history = beginning.history
+        history.defaults = request.defaults_of(algorithm)
         loop = sampling(plan, history, beginning.seconds, clock)
         if beginning.ended is not None:
             loop = read_again(loop, beginning.ended)

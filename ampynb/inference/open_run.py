@@ -54,7 +54,7 @@ def open_run(
     history = History()
     history.restore(folder.saved(), None)
     history.rejections = Rejections.from_dict(status.get("rejections", {}))
-    history.remarks = tuple(status.get("remarks", ()))
+    history.said = tuple(status.get("remarks", ()))
     live = folder.arrays("live")
     position = None if live is None else live.pop("position")
     reason = status["reason"]

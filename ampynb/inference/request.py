@@ -120,6 +120,30 @@ class Request:
             self.until.check(algorithm)
         return algorithm
 
+    def defaults_of(self, algorithm: Algorithm) -> str:
+        """Return what was left out, and what it is then, in words.
+
+        Parameters
+        ----------
+        algorithm : Algorithm
+            As this request has configured it.
+        """
+        usual = {field.name: field.default for field in dataclasses.fields(algorithm)}
+        given = {name for name in usual if getattr(self, name, None) is not None}
+        given |= set(self.sampler_kw or {})
+        if isinstance(self.sampler, Algorithm):
+            own = self.sampler
+            given |= {name for name in usual if getattr(own, name) != usual[name]}
+        if algorithm.iterations is None:  # it knows itself when it is done
+            left = "iterations" not in given
+            return "iterations left out: as many as it takes" if left else ""
+        numbers = {
+            "burn": algorithm.burn,
+            "iterations": algorithm.iterations // self.thin_by,
+        }
+        left = [f"{name}={n}" for name, n in numbers.items() if name not in given]
+        return f"{' and '.join(left)} by default, as left out" if left else ""
+
     def _check_fitting(self, algorithm: Algorithm) -> None:
         """Raise for what an algorithm of another kind could do."""
         if self.start is not None and not algorithm.candidates_per_walker:

@@ -53,7 +53,9 @@ class History:
         What chains and temperatures say of themselves, by phase.
     rejections : Rejections
         Points that the likelihood has rejected so far.
-    remarks : tuple of str
+    defaults : str
+        What was left out where the run was asked for, and what it is then.
+    said : tuple of str
         What else the algorithm says of the draws.
     """
 
@@ -61,7 +63,8 @@ class History:
         self.state: Any = None
         self.live: Draws | None = None
         self.rejections = NO_REJECTIONS
-        self.remarks: tuple[str, ...] = ()
+        self.defaults = ""
+        self.said: tuple[str, ...] = ()
         self.tally = {WARMUP: Tally(), SAMPLING: Tally()}
         self._chunks: list[Draws] = []
         self._saved: Callable[[str], Draws | None] = _nothing_saved
@@ -89,7 +92,12 @@ class History:
 
     def note_status(self, status: Status) -> None:
         """Take note of what the algorithm says besides its draws."""
-        self.rejections, self.remarks = status.rejections, status.remarks
+        self.rejections, self.said = status.rejections, status.remarks
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is to be known of the draws, and is nothing wrong with them."""
+        return tuple(filter(None, [self.defaults, *self.said]))
 
     def unsaved(self) -> list[Draws]:
         """Return the chunks that are in memory only, in order."""
@@ -119,7 +127,8 @@ class History:
             other._chunks, other._counts = list(self._chunks), dict(self._counts)
             other._best, other.live = dict(self._best), self.live
             other._latest = self._latest
-            other.rejections, other.remarks = self.rejections, self.remarks
+            other.rejections, other.said = self.rejections, self.said
+            other.defaults = self.defaults
             other.tally = {phase: one.copy() for phase, one in self.tally.items()}
             other._rows = {phase: rows.copy() for phase, rows in self._rows.items()}
             return other
