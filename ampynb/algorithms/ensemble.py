@@ -29,6 +29,7 @@ from ampynb.algorithms.stranded import (
 from ampynb.analysis.posterior import Posterior
 from ampynb.analysis.rejections import Rejections
 from ampynb.distributed.devices import log_densities
+from ampynb.model.options import names_options
 
 __all__ = [
     "Ensemble",
@@ -66,6 +67,7 @@ class EnsembleState(NamedTuple):
     moved: jax.Array
 
 
+@names_options
 @dataclass(frozen=True, kw_only=True)
 class Ensemble(Algorithm):
     """Ensemble sampler of Goodman and Weare (2010) in model units, on JAX.

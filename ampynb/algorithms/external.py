@@ -30,6 +30,7 @@ from ampynb.algorithms.stranded import (
 )
 from ampynb.analysis.posterior import Posterior
 from ampynb.analysis.rejections import Evaluation, Rejections, RejectionTable
+from ampynb.model.options import names_options
 
 __all__ = ["EmceeEnsemble", "autocorrelation_time"]
 
@@ -51,6 +52,7 @@ class EmceeState(NamedTuple):
     moved: np.ndarray
 
 
+@names_options
 @dataclass(frozen=True, kw_only=True)
 class EmceeEnsemble(Algorithm):
     """emcee's ensemble sampler (Foreman-Mackey et al. 2013) for NumPy likelihoods.

@@ -37,6 +37,7 @@ from ampynb.algorithms.start import error_at, log_priors
 from ampynb.analysis.posterior import Posterior
 from ampynb.analysis.rejections import Evaluation, Rejections, RejectionTable
 from ampynb.model.model import Model
+from ampynb.model.options import names_options
 
 __all__ = ["DynestyNested"]
 
@@ -72,6 +73,7 @@ class DynestyState(NamedTuple):
     rejected: RejectionTable
 
 
+@names_options
 @dataclass(frozen=True, kw_only=True)
 class DynestyNested(Algorithm):
     """dynesty's nested sampler (Speagle 2020) for NumPy likelihoods.

@@ -23,6 +23,7 @@ from ampynb.algorithms.mass_matrix import first_variances, with_former_variances
 from ampynb.analysis.posterior import Posterior
 from ampynb.analysis.rejections import Rejections, counted
 from ampynb.distributed.devices import across_devices
+from ampynb.model.options import names_options
 
 __all__ = ["HMC", "NUTS", "Hamiltonian"]
 
@@ -175,6 +176,7 @@ class Hamiltonian(Algorithm):
         return Outcome(draws.position, draws.stats)
 
 
+@names_options
 @dataclass(frozen=True, kw_only=True)
 class NUTS(Hamiltonian):
     """No-U-Turn sampler (Hoffman and Gelman 2014) in unconstrained coordinates.
@@ -222,6 +224,7 @@ class NUTS(Hamiltonian):
         return {"tree_depth": np.log2(n_steps).astype(int) + 1}
 
 
+@names_options
 @dataclass(frozen=True, kw_only=True)
 class HMC(Hamiltonian):
     """Hamiltonian Monte Carlo (Duane et al. 1987) in unconstrained coordinates.

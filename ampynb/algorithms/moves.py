@@ -8,6 +8,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from ampynb.model.options import names_options
+
 __all__ = [
     "DEFAULT_MOVES",
     "DifferentialEvolution",
@@ -18,6 +20,7 @@ __all__ = [
 ]
 
 
+@names_options
 @dataclass(frozen=True)
 class Stretch:
     """Stretch move (Goodman and Weare 2010, equations 9 and 10).
@@ -58,6 +61,7 @@ class Stretch:
         return proposal, (ndim - 1.0) * jnp.log(stretch)
 
 
+@names_options
 @dataclass(frozen=True)
 class DifferentialEvolution:
     """Differential-evolution move (ter Braak 2006; Nelson, Ford and Payne 2014).
@@ -90,6 +94,7 @@ class DifferentialEvolution:
         return proposal, jnp.zeros(n_active, active.dtype)
 
 
+@names_options
 @dataclass(frozen=True)
 class Walk:
     """Walk move (Goodman and Weare 2010, equation 11), among all other walkers.

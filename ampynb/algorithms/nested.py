@@ -35,6 +35,7 @@ from ampynb.algorithms.nested_evidence import (
 from ampynb.algorithms.nested_outcome import live_draws, nested_outcome
 from ampynb.analysis.posterior import Posterior
 from ampynb.analysis.rejections import Rejections, counted
+from ampynb.model.options import names_options
 
 __all__ = ["Nested"]
 
@@ -78,6 +79,7 @@ class Sliced(NamedTuple):
     evaluated: jax.Array
 
 
+@names_options
 @dataclass(frozen=True, kw_only=True)
 class Nested(Algorithm):
     """Nested slice sampling (Yallup, Kroupa and Handley 2026) in the unit cube.

@@ -11,6 +11,7 @@ from ampynb.algorithms.ensemble import Ensemble
 from ampynb.algorithms.hmc import HMC, NUTS
 from ampynb.algorithms.tempered import Tempered
 from ampynb.analysis.posterior import Posterior
+from ampynb.model.options import meant, unknown_options
 
 __all__ = ["NAMES", "algorithm_from", "describe_algorithm", "described_algorithm"]
 
@@ -53,7 +54,8 @@ def algorithm_from(
     else:
         raise ValueError(
             f"expected a sampler among {', '.join(map(repr, NAMES))}, or a configured "
-            f"one such as ampynb.NUTS(target_accept=0.9); got {sampler!r}; correct it"
+            f"one such as ampynb.NUTS(target_accept=0.9); got {sampler!r}; "
+            f"{meant(str(sampler), NAMES) or 'correct it'}"
         )
     if not posterior.analysis.use_jax and not algorithm.takes_numpy:
         raise ValueError(
@@ -68,10 +70,8 @@ def _with_options(algorithm: Algorithm, options: Mapping[str, Any]) -> Algorithm
     known = [field.name for field in dataclasses.fields(algorithm)]
     unknown = [name for name in options if name not in known]
     if unknown:
-        raise ValueError(
-            f"expected options of {type(algorithm).__name__} ({', '.join(known)}); got "
-            f"{', '.join(unknown)}; correct or drop them"
-        )
+        what = type(algorithm).__name__
+        raise ValueError(unknown_options(what, unknown, known, "correct or drop them"))
     return dataclasses.replace(algorithm, **options)
 
 

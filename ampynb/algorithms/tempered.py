@@ -33,6 +33,7 @@ from ampynb.algorithms.thermodynamic import (
 )
 from ampynb.analysis.posterior import Posterior
 from ampynb.analysis.rejections import Rejections
+from ampynb.model.options import names_options
 
 __all__ = ["EVERY_TEMPERATURE", "Tempered"]
 
@@ -71,6 +72,7 @@ class TemperedState(NamedTuple):
     moved: jax.Array
 
 
+@names_options
 @dataclass(frozen=True, kw_only=True)
 class Tempered(Algorithm):
     """Parallel-tempered ensemble sampler in model units, on JAX, with the evidence.

@@ -13,6 +13,7 @@ from ampynb.analysis.hooks import Hooks
 from ampynb.analysis.panel import Panel
 from ampynb.analysis.visualization import compiled_fit, compiled_fits
 from ampynb.model.arrays import Bundle, is_array, split_object
+from ampynb.model.options import names_options
 
 if TYPE_CHECKING:
     from ampynb.analysis.latent import Latent, LatentSamples
@@ -82,6 +83,7 @@ class Analysis(Hooks):
     LATENT_KEYS: ClassVar[Sequence[str] | Mapping[str, Latent]] = ()
     Result: ClassVar[type | None] = None
 
+    @names_options
     def __init__(
         self, use_jax: bool = True, use_jax_for_visualization: bool | None = None
     ):
@@ -108,7 +110,18 @@ class Analysis(Hooks):
 
     def log_likelihood_function(self, instance: Any) -> Any:
         """Return the log likelihood of one instance, a scalar."""
-        return self.fit_from(instance).log_likelihood
+        fit = self.fit_from(instance)
+        try:
+            return fit.log_likelihood
+        except AttributeError:
+            if hasattr(type(fit), "log_likelihood"):
+                raise  # from within the fit's own property
+        raise TypeError(
+            "expected a fit from fit_from, an object with log_likelihood; got "
+            f"{_told(fit)}; return for instance ampynb.GaussianFit(data=..., "
+            "noise=..., model=...), or call the method log_likelihood_function, which "
+            "returns a number"
+        )
 
     def panel(self) -> Any:
         """Return how the fit is drawn, a `Panel`; by default against ``self.x``."""
@@ -266,6 +279,15 @@ class Analysis(Hooks):
 
     def _repr_html_(self) -> str:
         return f"<code>{escape(repr(self))}</code>"
+
+
+def _told(value: Any) -> str:
+    """Return what came in place of a fit, in words."""
+    if value is None:
+        return "None, as from a function without return"
+    if is_array(value) or isinstance(value, int | float | complex):
+        return f"a number or an array, of shape {np.shape(value)}"
+    return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
 def _are_equal(leaf: Any, observed: Any) -> bool:

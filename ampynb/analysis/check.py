@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import traceback
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -15,9 +18,12 @@ from ampynb.analysis.posterior import Posterior
 from ampynb.analysis.rejections import REJECTING
 from ampynb.model.arrays import is_array
 from ampynb.model.function import is_numpy_code
+from ampynb.model.model import Model
 
 __all__ = ["check_likelihood"]
 
+PACKAGE = Path(__file__).parents[1]
+OF_SEQUENCES = re.compile(r"\b(list|tuple|sequence)\b")
 OF_SHAPES = re.compile(r"broadcast|shape|dimension|length", re.IGNORECASE)
 
 
@@ -56,11 +62,12 @@ def check_likelihood(posterior: Posterior) -> None:
                 "jax.numpy in it, compute what does not depend on the parameters in "
                 "__init__, or construct the analysis with use_jax=False"
             ) from error
+        if _is_ours(error):
+            raise
         raise ValueError(
             "expected a likelihood that can be evaluated at the prior medians; got "
-            f"{type(error).__name__}: {_first_line(error)}; the data are "
-            f"{posterior.analysis!r}; give arrays that belong together equal lengths, "
-            "and look at the error above"
+            f"{type(error).__name__}: {_first_line(error)}{_place_of(error)}; "
+            f"{_remedy(posterior, error)}"
         ) from error
     _check_missing(posterior, vector)
 
@@ -97,6 +104,56 @@ def _data(posterior: Posterior, vector: Any) -> dict[str, tuple]:
     }
 
 
+def _frames(error: BaseException) -> list[traceback.FrameSummary]:
+    """Return where an error came through, its end last, JAX's own frames aside."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return [frame for frame in frames if f"{os.sep}jax{os.sep}" not in frame.filename]
+
+
+def _is_ours(error: Exception) -> bool:
+    """Whether it is a misuse of this package, whose own words say what to do."""
+    frames = _frames(error)
+    end = frames[-1].filename if frames else ""
+    is_told = isinstance(error, TypeError) and str(error).startswith("expected ")
+    return is_told and Path(end).is_relative_to(PACKAGE)
+
+
+def _place_of(error: Exception) -> str:
+    """Return the last line outside this package that an error came through."""
+    for frame in reversed(_frames(error)):
+        within = Path(frame.filename).is_relative_to(PACKAGE)
+        if not within and "site-packages" not in frame.filename:
+            return f", at line {frame.lineno} of {frame.name}"
+    return ""
+
+
+def _remedy(posterior: Posterior, error: Exception) -> str:
+    text = str(error)
+    if OF_SHAPES.search(text) and "argument" not in text:
+        return (
+            f"the data are {posterior.analysis!r}; give arrays that belong together "
+            "equal lengths, and look at the error above"
+        )
+    groups = _sequences_in(posterior.model)
+    if groups and isinstance(error, TypeError) and OF_SEQUENCES.search(text):
+        name, kind = groups[0]
+        return (
+            f"{name!r} is a {kind} of parameters and no array: use instance.{name}[0] "
+            f"for the first, or a vector, {name}=numpyro.distributions.Normal(0, "
+            "1).expand([2])"
+        )
+    return "look at the error above, which the likelihood raised"
+
+
+def _sequences_in(model: Model) -> list[tuple[str, str]]:
+    """Return the names of a model's lists and tuples, and which of these each is."""
+    return [
+        (prefix.rstrip("."), node.component.__name__)
+        for prefix, node in model.tree.nodes()
+        if node.component in (list, tuple)
+    ]
+
+
 def _rejects(posterior: Posterior, error: Exception) -> bool:
     """Whether an error says that one point has no likelihood.
 
@@ -117,10 +174,17 @@ class _Misuse(Exception):
 
 def _number(posterior: Posterior, vector: Any) -> Any:
     value = posterior.raw_log_likelihood(vector)
-    if not (is_array(value) or isinstance(value, int | float)):
+    if not (is_array(value) or isinstance(value, int | float | complex)):
         wrong = TypeError(
             "expected a number or an array from the log likelihood; got "
             f"{type(value).__qualname__}; return jnp.sum(...) or fit.log_likelihood"
+        )
+        raise _Misuse(wrong)
+    dtype = jnp.result_type(value)
+    if dtype.kind in "bc":
+        wrong = TypeError(
+            f"expected a real log likelihood; got one of type {dtype}; return for "
+            "instance -0.5 * jnp.sum(jnp.abs(residuals) ** 2)"
         )
         raise _Misuse(wrong)
     if np.shape(value) != ():

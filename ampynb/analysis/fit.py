@@ -14,6 +14,7 @@ from jax.core import Tracer
 
 from ampynb.model.containers import as_numbers
 from ampynb.model.masked import unmask
+from ampynb.model.options import names_options
 
 __all__ = ["GaussianFit", "MissingDataError", "PoissonFit", "StudentTFit", "used_in"]
 
@@ -138,6 +139,7 @@ def _used(pointwise: Any, mask: Any) -> Any:
     return pointwise if mask is None else xp.where(mask, pointwise, 0.0)
 
 
+@names_options
 @dataclass(frozen=True, repr=False)
 class GaussianFit:
     """Data with independent Gaussian noise.
@@ -234,6 +236,7 @@ class GaussianFit:
         return self.model + noise * jax.random.normal(key, jnp.shape(self.data))
 
 
+@names_options
 @dataclass(frozen=True, repr=False)
 class PoissonFit:
     """Counts.
@@ -297,6 +300,7 @@ class PoissonFit:
         return jax.random.poisson(key, self.model, jnp.shape(self.data))
 
 
+@names_options
 @dataclass(frozen=True, repr=False)
 class StudentTFit:
     """Data with independent Student-t noise: a few outliers do little harm.

@@ -14,12 +14,14 @@ import numpy as np
 from ampynb.model.instance import Instance
 from ampynb.model.label import checked_label
 from ampynb.model.model import Model
+from ampynb.model.options import names_options
 from ampynb.model.table import Row
 from ampynb.model.tree import RESERVED
 
 __all__ = ["Latent", "LatentError", "LatentSamples", "check_names"]
 
 
+@names_options
 @dataclass(frozen=True)
 class Latent:
     r"""Unit and label of a latent variable, for ``Analysis.LATENT_KEYS``.

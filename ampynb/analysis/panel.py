@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ampynb.model.options import names_options
+
 __all__ = ["Panel"]
 
 
+@names_options
 @dataclass(frozen=True, eq=False)
 class Panel:
     """Axes of the picture of a fit to a curve or to an image.

@@ -30,6 +30,7 @@ from ampynb.inference.renderers import in_notebook, renderers_for
 from ampynb.inference.request import Request
 from ampynb.inference.run import Run
 from ampynb.inference.study import Study
+from ampynb.model.options import names_options
 from ampynb.results.calibration import Calibration
 from ampynb.results.history import History
 
@@ -39,6 +40,7 @@ FEWEST_FITS, FEWEST_DRAWS = 10, 9
 ROUNDS = 20
 
 
+@names_options
 def calibrate(
     engine: InferenceEngine,
     n: int = 200,

@@ -36,6 +36,7 @@ from ampynb.inference.run import Run
 from ampynb.inference.starting import start_from
 from ampynb.inference.stopping import StoppingRule
 from ampynb.model.model import Model
+from ampynb.model.options import names_options
 from ampynb.model.parameter import Collection
 from ampynb.results.result import Result
 
@@ -76,6 +77,7 @@ class InferenceEngine:
         result = run.wait()
     """
 
+    @names_options
     def __init__(
         self,
         analysis: Analysis | Posterior,
@@ -108,6 +110,7 @@ class InferenceEngine:
         """Number of free parameters, vectors counted by element."""
         return self.model.ndim
 
+    @names_options
     def run(
         self,
         nwalkers: int | None = None,
@@ -189,6 +192,7 @@ class InferenceEngine:
             return run.drive_in_thread(renderers_for(progress, run)).wait()
         return run.drive_here(renderers_for(progress, run))
 
+    @names_options
     def start(
         self,
         nwalkers: int | None = None,

@@ -17,6 +17,7 @@ from ampynb.inference.run import Renderer, Run
 from ampynb.inference.turns import drive_in_turns
 from ampynb.inference.waiting import wait_or_stop
 from ampynb.model.model import Model
+from ampynb.model.options import names_options
 from ampynb.model.parameter import Collection
 from ampynb.results.race_table import Standing, evaluations_in, standing_of
 from ampynb.results.result import Result
@@ -30,6 +31,7 @@ CHOICES = ("auto", "widget", "terminal", "none")
 EXAMPLE = "race(analysis, model, ['ensemble', 'nuts'])"
 
 
+@names_options
 def race(
     analysis: Analysis,
     model: Model | Collection,

@@ -15,6 +15,7 @@ from ampynb.algorithms.algorithm import Algorithm
 from ampynb.algorithms.registry import algorithm_from
 from ampynb.analysis.posterior import Posterior
 from ampynb.inference.stopping import StoppingRule, check_rule
+from ampynb.model.options import meant
 
 __all__ = ["Request"]
 
@@ -61,9 +62,11 @@ class Request:
         check_rule(self.until)
         unknown = [name for name in self.run_kw or {} if name not in RUN_OPTIONS]
         if unknown:
+            hint = " ".join(filter(None, (meant(n, RUN_OPTIONS) for n in unknown)))
             raise ValueError(
                 f"expected run_kw of {', '.join(RUN_OPTIONS)}; got "
-                f"{', '.join(unknown)}; options of the sampler go into sampler_kw"
+                f"{', '.join(unknown)}{hint and f' ({hint})'}; options of the sampler "
+                "go into sampler_kw"
             )
         if self.path is not None:
             _check_path(self.path)

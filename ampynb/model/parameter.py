@@ -13,6 +13,7 @@ import numpyro.distributions as dist
 
 from ampynb.model.arrays import is_array
 from ampynb.model.label import checked_label
+from ampynb.model.options import names_options
 from ampynb.model.prior_check import check_prior
 from ampynb.model.prior_text import describe_prior
 from ampynb.model.truncation import exact
@@ -20,6 +21,7 @@ from ampynb.model.truncation import exact
 __all__ = ["Collection", "Parameter"]
 
 
+@names_options
 @dataclass(frozen=True, eq=False)
 class Parameter:
     """One entry of a model: a prior, or a fixed value, with its unit and label.

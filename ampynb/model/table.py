@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -11,6 +10,7 @@ import numpy as np
 
 from ampynb.model.function import Function
 from ampynb.model.instance import nested
+from ampynb.model.options import meant
 from ampynb.model.prior_text import describe_prior
 from ampynb.model.tree import Formula, Node, Tie, build
 
@@ -268,8 +268,7 @@ class Structure:
 
 def suggest(name: str, names: list[str]) -> str:
     """Return the message for a name that is not in the model, with the nearest."""
-    near = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else "correct the name"
+    hint = meant(name, names) or "correct the name"
     return f"expected a parameter of the model ({', '.join(names)}); got {name!r}; " + (
         hint
     )

@@ -74,8 +74,10 @@ class _Exact:
         below = False if high is None else jnp.less(high, loc)
         in_tail = jnp.logical_or(above, below)
         is_below = below if low is not None else True
-        near = low if high is None else high if low is None else None
-        near = jnp.where(below, high, low) if near is None else near
+        if low is None or high is None:
+            near: Any = high if low is None else low
+        else:
+            near = jnp.where(below, high, low)
         sign = jnp.where(is_below, -1.0, 1.0)
         # What is not chosen must be finite too, for the sake of gradients.
         begin = jnp.where(in_tail, sign * (near - loc) / scale, 1.0)
@@ -185,7 +187,7 @@ def exact(prior: dist.Distribution) -> dist.Distribution:
         elif isinstance(value, list | tuple):
             parts = [exact(v) if isinstance(v, dist.Distribution) else v for v in value]
             vars(found)[name] = type(value)(parts)
-    kind = _EXACT.get(type(prior))
-    if kind is not None and type(prior.base_dist) in TAILS:
+    kind, base = _EXACT.get(type(prior)), getattr(prior, "base_dist", None)
+    if kind is not None and type(base) in TAILS:
         found.__class__ = kind
     return found

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.lines import Line2D
 
+from ampynb.model.options import names_options
 from ampynb.plots.figure import (
     COLOURS,
     GREY,
@@ -29,6 +30,7 @@ INCHES = 1.9
 MOST_DRAWS = 50_000
 
 
+@names_options
 def corner(
     results: Any,
     parameters: Sequence[str] | None = None,

@@ -7,6 +7,7 @@ from typing import Any
 
 from ampynb.analysis.analysis import Analysis
 from ampynb.model.model import Model
+from ampynb.model.options import names_options
 from ampynb.model.parameter import Collection
 from ampynb.results.result import Result
 from ampynb.widgets.cell import take_over
@@ -15,6 +16,7 @@ from ampynb.widgets.explorer import FitExplorer
 __all__ = ["explore"]
 
 
+@names_options
 def explore(
     analysis: Analysis,
     model: Model | Collection,

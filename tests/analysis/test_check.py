@@ -43,6 +43,21 @@ def assign(analysis, instance):
     return np.sum(model)
 
 
+class Fit(anb.Analysis):
+    """A fit alone."""
+
+    def __init__(self, function, **options):
+        super().__init__(**options)
+        self.function, self.x = function, np.arange(3.0)
+
+    def fit_from(self, instance):
+        return self.function(self, instance)
+
+
+def no_solution():
+    raise RuntimeError("no solution here")
+
+
 def unequal(analysis, instance):
     return jnp.sum(instance.a * analysis.x - np.arange(4.0))
 
@@ -107,6 +122,46 @@ BAD = {
     ),
     "a branch": (Written(branch), TypeError, IN_NUMPY),
     "assignment": (Written(assign), TypeError, IN_NUMPY),
+    "a complex number": (
+        Written(lambda self, instance: instance.a * 1j),
+        TypeError,
+        ["a real log likelihood", "complex", "jnp.abs"],
+    ),
+    "a truth": (
+        Written(lambda self, instance: instance.a > 0),
+        TypeError,
+        ["a real log likelihood", "bool"],
+    ),
+    "a misspelt keyword of a fit": (
+        Fit(lambda self, i: anb.GaussianFit(dta=self.x, noise=1.0, model=i.a)),
+        TypeError,
+        ["options of GaussianFit", "got dta", "did you mean 'data'?"],
+    ),
+    "a number in place of a fit": (
+        Fit(lambda self, i: -jnp.sum((self.x - i.a) ** 2)),
+        TypeError,
+        ["a fit from fit_from", "a number", "log_likelihood_function"],
+    ),
+    "nothing in place of a fit": (
+        Fit(lambda self, i: None),
+        TypeError,
+        ["a fit from fit_from", "None", "return"],
+    ),
+    "nothing in place of a fit, in NumPy": (
+        Fit(lambda self, i: None, use_jax=False),
+        TypeError,
+        ["a fit from fit_from", "None", "return"],
+    ),
+    "a solver that raises": (
+        Written(lambda self, i: no_solution()),
+        ValueError,
+        ["prior medians", "RuntimeError: no solution", "of no_solution", "raised"],
+    ),
+    "a misspelt parameter": (
+        Written(lambda self, i: -i.aa),
+        ValueError,
+        ["prior medians", "one of the values a; got 'aa'", "raised"],
+    ),
     "unequal lengths": (
         Written(unequal),
         ValueError,
@@ -206,3 +261,27 @@ def test_the_check_leaves_the_analysis_as_it_is():
     before = set(vars(analysis))
     check_likelihood(anb.Posterior(analysis, MODEL))
     assert set(vars(analysis)) == before
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in BAD if "lengths" not in n and "array" not in n]
+)
+def test_lengths_are_told_only_where_they_are_at_fault(name):
+    analysis, error, _ = BAD[name]
+    with pytest.raises(error) as told:
+        check_likelihood(anb.Posterior(analysis, MODEL))
+    assert "lengths" not in str(told.value)
+
+
+def test_the_users_own_error_stays_visible():
+    with pytest.raises(ValueError) as told:
+        check_likelihood(anb.Posterior(Written(lambda s, i: no_solution()), MODEL))
+    assert isinstance(told.value.__cause__, RuntimeError)
+
+
+def test_a_list_of_priors_used_as_an_array_is_named():
+    normal = dist.Normal(0.0, 1.0)
+    model = anb.Model(a=[normal, normal])
+    analysis = Written(lambda self, i: -jnp.sum((i.a * self.x[:2]) ** 2))
+    with pytest.raises(ValueError, match=r"'a' is a list .*instance.a\[0\].*expand"):
+        check_likelihood(anb.Posterior(analysis, model))

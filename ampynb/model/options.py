@@ -1,0 +1,85 @@
+"""Misspelt options: what is meant, said in one way wherever options are taken."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import inspect
+from collections.abc import Callable, Collection
+from typing import Any, TypeVar
+
+__all__ = ["meant", "names_options", "unknown_options"]
+
+_ANY = TypeVar("_ANY", bound=Callable)
+# What other packages call it, by the names that are used here.
+_SYNONYMS = {
+    "burn": "burnin burn_in discard tune warmup n_warmup num_warmup nburn n_burn",
+    "data": "y observed observations counts",
+    "degrees_of_freedom": "dof df nu ndof",
+    "iterations": "n_steps nsteps num_steps steps n_iter niter maxiter draws n_draws "
+    "samples n_samples num_samples nsamples",
+    "label": "latex tex",
+    "model": "prediction predicted expected mu",
+    "noise": "error errors err yerr sigma std sd",
+    "nwalkers": "walkers n_walkers chains n_chains num_chains nchains nlive n_live "
+    "live_points",
+    "path": "folder directory output name",
+    "prior": "distribution dist value",
+    "progress": "progress_bar verbose progressbar",
+    "run_kw": "thin thin_by iterations_per_quick_update",
+    "sampler": "method algorithm kernel",
+    "start": "init initial initial_state x0 pos p0 init_params",
+    "target_accept": "target_accept_prob target_acceptance adapt_delta",
+    "workers": "cores n_cores pool processes threads nthreads n_jobs",
+}
+_MEANT = {name: known for known, names in _SYNONYMS.items() for name in names.split()}
+_ELSEWHERE = {
+    "shape": "give the prior the shape, as in dist.Normal(0, 1).expand([3])",
+    "seed": "give it to ampynb.InferenceEngine(analysis, model, seed=1)",
+    "thin": "write run_kw={'thin_by': 10}",
+}
+
+
+def meant(name: str, known: Collection[str]) -> str:
+    """Return the question which of the known names is meant; empty where none is."""
+    synonym = _MEANT.get(str(name).lower())
+    if synonym in known:
+        return f"did you mean {synonym!r}?"
+    near = difflib.get_close_matches(str(name), list(known), n=1)
+    return f"did you mean {near[0]!r}?" if near else _ELSEWHERE.get(name, "")
+
+
+def unknown_options(
+    what: str, unknown: Collection[str], known: Collection[str], otherwise: str
+) -> str:
+    """Return the message for options that do not exist, with those that are meant."""
+    hints = [hint for name in unknown if (hint := meant(name, known))]
+    return (
+        f"expected options of {what} ({', '.join(known)}); got "
+        f"{', '.join(unknown)}; {' '.join(hints) or otherwise}"
+    )
+
+
+def names_options(taking: _ANY) -> _ANY:
+    """Let a class or a function say what is meant by an option that it has not."""
+    called = taking.__init__ if isinstance(taking, type) else taking
+    # A method's own name for itself is none of the options.
+    known = [
+        name
+        for name, parameter in inspect.signature(called).parameters.items()
+        if name != "self" and parameter.kind is not parameter.POSITIONAL_ONLY
+    ]
+
+    @functools.wraps(called)
+    def checked(*args: Any, **options: Any) -> Any:
+        if not options.keys() <= allowed:
+            unknown = [name for name in options if name not in allowed]
+            what = taking.__qualname__
+            raise TypeError(unknown_options(what, unknown, known, "leave it out"))
+        return called(*args, **options)
+
+    allowed = frozenset(known)
+    if isinstance(taking, type):
+        taking.__init__ = checked
+        return taking  # type: ignore[return-value]
+    return checked  # type: ignore[return-value]
