@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -122,7 +122,8 @@ def _library(*values: Any) -> tuple[Any, Any]:
 
 def _describe(fit: Any) -> str:
     """Return a fit in one line: its numbers, not its arrays."""
-    values = {name: getattr(fit, name) for name in ("log_likelihood", "chi_squared")}
+    names = ("log_likelihood", "chi_squared")[: 1 + fit.is_chi_squared]
+    values = {name: getattr(fit, name) for name in names}
     traced = any(isinstance(value, Tracer) for value in values.values())
     numbers = "" if traced else "".join(f", {n}={v:.6g}" for n, v in values.items())
     return f"{type(fit).__name__}({np.size(fit.data)} data{numbers})"
@@ -168,6 +169,8 @@ class GaussianFit:
     mask: Any = None
     upper_limit: Any = None
     curve: Any = None
+
+    is_chi_squared: ClassVar[bool] = True
 
     def __post_init__(self):
         _normalise(self)
@@ -257,6 +260,8 @@ class PoissonFit:
     mask: Any = None
     curve: Any = None
 
+    is_chi_squared: ClassVar[bool] = False
+
     def __post_init__(self):
         _normalise(self)
 
@@ -289,7 +294,10 @@ class PoissonFit:
 
     @property
     def chi_squared(self) -> Any:
-        """Pearson's statistic: the sum of squared residuals."""
+        """Pearson's statistic, the sum of squared residuals.
+
+        It is chi-squared distributed only where many counts are expected.
+        """
         return np.sum(self.residuals**2)
 
     def __repr__(self) -> str:
@@ -326,6 +334,8 @@ class StudentTFit:
     degrees_of_freedom: Any = 4.0
     mask: Any = None
     curve: Any = None
+
+    is_chi_squared: ClassVar[bool] = False
 
     def __post_init__(self):
         _normalise(self)

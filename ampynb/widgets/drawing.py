@@ -12,7 +12,8 @@ import jax
 import numpy as np
 
 from ampynb.analysis.analysis import Analysis
-from ampynb.analysis.joint import JointFit, fits_in
+from ampynb.analysis.fit import used_in
+from ampynb.analysis.joint import fits_in
 from ampynb.analysis.visualization import each_fit
 from ampynb.model.model import Model
 from ampynb.plots.image import is_image
@@ -244,20 +245,24 @@ def _given(fit: Any, name: str) -> Any:
 
 
 def _numbers_of_fit(fit: Any, log_prior: float, ndim: int) -> list[tuple[str, str]]:
-    chi_squared = None
-    if hasattr(fit, "chi_squared"):
-        chi_squared = (float(fit.chi_squared), _number_of_data(fit) - ndim)
-    return numbers_of(float(fit.log_likelihood), log_prior, chi_squared)
+    return numbers_of(float(fit.log_likelihood), log_prior, _chi_squared(fit, ndim))
+
+
+def _chi_squared(fit: Any, ndim: int) -> tuple[float, int] | None:
+    """Return chi squared and its degrees of freedom; None where it is not one.
+
+    A fit says by ``is_chi_squared`` whether its sum of squared residuals is
+    distributed so. Data that are masked or limits are not in it.
+    """
+    fits = [one for one in fits_in(fit).values() if hasattr(one, "chi_squared")]
+    if not fits or not all(getattr(one, "is_chi_squared", True) for one in fits):
+        return None
+    return float(fit.chi_squared), sum(map(_number_of_data, fits)) - ndim
 
 
 def _number_of_data(fit: Any) -> int:
     """Return how many data chi squared is the sum over."""
-    if isinstance(fit, JointFit):
-        fits = fit.fits.values()
-        return sum(_number_of_data(one) for one in fits if hasattr(one, "chi_squared"))
-    used = np.ones(np.shape(fit.data), bool)
-    if getattr(fit, "mask", None) is not None:
-        used = used & fit.mask
+    used = used_in(fit)
     if getattr(fit, "upper_limit", None) is not None:
         used = used & ~np.asarray(fit.upper_limit)
     return int(np.sum(used))
@@ -275,5 +280,9 @@ def numbers_of(
     ]
     if chi_squared is not None:
         value, freedom = chi_squared
-        numbers.append(("χ² / degrees of freedom", f"{value:.1f} / {freedom}"))
+        numbers.append(
+            ("χ² / degrees of freedom", f"{value:.1f} / {freedom}")
+            if freedom > 0
+            else ("χ²", f"{value:.1f}")
+        )
     return numbers
