@@ -270,14 +270,18 @@ def move_half(
         Positions of those that stay.
     """
     key_choice, key_move, key_accept = jax.random.split(key, 3)
+    model = posterior.model
+    periods = (model.periods,) if model.wraps else ()
     arguments = key_move, active.position, others
-    proposals = [move.propose for move, _ in moves]
+    proposals = [_proposing(move, *periods) for move, _ in moves]
     if len(moves) == 1:
         proposal, log_factor = proposals[0](*arguments)
     else:
         weights = jnp.array([weight for _, weight in moves])
         choice = jax.random.choice(key_choice, len(moves), p=weights)
         proposal, log_factor = lax.switch(choice, proposals, *arguments)
+    if periods:
+        proposal = jax.vmap(model.wrap)(proposal)
     log_prior, log_likelihood, evaluated = log_densities(posterior, proposal)
     before = density(active.log_prior, active.log_likelihood)
     log_ratio = log_factor + density(log_prior, log_likelihood) - before
@@ -290,3 +294,8 @@ def move_half(
         accepted=active.accepted + accept,
         evaluated=active.evaluated + evaluated,
     )
+
+
+def _proposing(move: Any, *periods: np.ndarray) -> Callable:
+    """Return a move's ``propose``, which is told of periods where there are any."""
+    return lambda *arguments: move.propose(*arguments, *periods)

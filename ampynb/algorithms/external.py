@@ -30,6 +30,7 @@ from ampynb.algorithms.stranded import (
 )
 from ampynb.analysis.posterior import Posterior
 from ampynb.analysis.rejections import Evaluation, Rejections, RejectionTable
+from ampynb.model.model import Model
 from ampynb.model.options import names_options
 
 __all__ = ["EmceeEnsemble", "autocorrelation_time"]
@@ -79,8 +80,15 @@ class EmceeEnsemble(Algorithm):
         object.__setattr__(self, "moves", weighted_moves(self.moves))
 
     def check(self, posterior: Posterior) -> None:
-        """Raise where there are too few walkers."""
+        """Raise for too few walkers, and for moves that do not wrap where they must."""
         check_walkers(self.nwalkers, posterior.model.ndim)
+        moves = [move for move, _ in self.moves]
+        if posterior.model.wraps and any(map(_is_of_emcee, moves)):
+            raise TypeError(
+                "expected moves such as ampynb.Stretch() for parameters with a period; "
+                "got moves of emcee, which do not know of it; leave moves out, or give "
+                "'stretch', 'differential_evolution' or 'walk'"
+            )
 
     def init(self, posterior: Posterior, key: jax.Array, start: Start) -> EmceeState:
         """Return the walkers at the start with their densities."""
@@ -121,7 +129,10 @@ class EmceeEnsemble(Algorithm):
             posterior.model.ndim,
             self._densities(posterior, batches),
             vectorize=True,
-            moves=[(_emcee_move(move), weight) for move, weight in self.moves],
+            moves=[
+                (_emcee_move(move, posterior.model), weight)
+                for move, weight in self.moves
+            ],
         )
         # Without emcee's wrapper, which prints errors besides raising them.
         sampler.log_prob_fn = self._densities(posterior, batches)
@@ -241,9 +252,15 @@ def _log_densities(
     return np.stack([log_prior + log_likelihood, log_likelihood], axis=1)
 
 
-def _emcee_move(move: Any) -> Any:
-    if isinstance(move, emcee.moves.Move):
+def _is_of_emcee(move: Any) -> bool:
+    return isinstance(move, emcee.moves.Move)
+
+
+def _emcee_move(move: Any, model: Model) -> Any:
+    if _is_of_emcee(move):
         return move
+    if model.wraps:
+        return _OwnMove(move, model)
     if isinstance(move, Stretch):
         return emcee.moves.StretchMove(a=move.a)
     if isinstance(move, DifferentialEvolution):
@@ -252,26 +269,36 @@ def _emcee_move(move: Any) -> Any:
 
 
 class _OwnMove(emcee.moves.RedBlueMove):
-    """A move that emcee does not have, such as `Walk`, as one of emcee's."""
+    """A move that emcee does not have, such as `Walk`, as one of emcee's.
 
-    def __init__(self, move: Any):
+    On a circle those that it has are not enough: they know of no period.
+    """
+
+    def __init__(self, move: Any, model: Model | None = None):
         super().__init__()
-        self._move = move
+        self._move, self._model = move, model
 
     def get_proposal(
         self, sample: np.ndarray, complement: list[np.ndarray], random: Any
     ) -> tuple[np.ndarray, np.ndarray]:
         key = jax.random.key(random.randint(2**31 - 1))
         others = np.concatenate(complement)
-        proposal, log_factor = _proposed(self._move, key, sample, others)
+        proposal, log_factor = _proposed(self._move, key, sample, others, self._model)
         return np.asarray(proposal), np.asarray(log_factor)
 
 
 @functools.partial(jax.jit, static_argnames=("move",))
 def _proposed(
-    move: Any, key: jax.Array, active: jax.Array, others: jax.Array
+    move: Any,
+    key: jax.Array,
+    active: jax.Array,
+    others: jax.Array,
+    model: Model | None,
 ) -> tuple[jax.Array, jax.Array]:
-    return move.propose(key, active, others)
+    if model is None:
+        return move.propose(key, active, others)
+    proposal, log_factor = move.propose(key, active, others, model.periods)
+    return jax.vmap(model.wrap)(proposal), log_factor
 
 
 def autocorrelation_time(chain: np.ndarray) -> np.ndarray:

@@ -41,6 +41,7 @@ from ampynb.model.options import names_options
 
 __all__ = ["DynestyNested"]
 
+WALKS_BY_ITSELF = 10, 20  # parameters, with sample="auto"
 SAMPLES = ("auto", "unif", "rwalk", "slice", "rslice")
 QUEUE = 8  # points that are sought at once, also without a pool: the chain is the same
 LEAST_EFFICIENCY = 0.1  # at which points are still drawn from the whole cube
@@ -275,6 +276,22 @@ def _step(
     return state, Draws(position, stats, SAMPLING)
 
 
+def _wrapping(algorithm: DynestyNested, model: Model) -> list[int] | None:
+    """Return which parameters wrap, for the random walk of dynesty.
+
+    Its other samplers are right without: they know of two ends that are both likely.
+    With it points drawn from ellipsoids would be counted twice across the ends; and no
+    sampler takes parameters that all wrap.
+    """
+    wraps = np.isfinite(model.periods)
+    fewest, most = WALKS_BY_ITSELF
+    by_itself = algorithm.sample == "auto" and fewest <= model.ndim <= most
+    walks = algorithm.sample == "rwalk" or by_itself
+    if not walks or not wraps.any() or wraps.all():
+        return None
+    return np.flatnonzero(wraps).tolist()
+
+
 @contextmanager
 def _sampler(
     algorithm: DynestyNested,
@@ -295,6 +312,7 @@ def _sampler(
         posterior.model.ndim,
         nlive=algorithm.nwalkers,
         sample=algorithm.sample,
+        periodic=_wrapping(algorithm, posterior.model),
         live_points=(state.u.copy(), state.vector.copy(), state.log_likelihood.copy()),
         rstate=np.random.default_rng([*state.seed, state.step]),
     )

@@ -19,6 +19,7 @@ from numpyro.infer.util import ParamInfo
 
 from ampynb.algorithms.algorithm import Algorithm, Draws, Outcome, Start, Status
 from ampynb.algorithms.chunk import draws_from, repeat, traced_template
+from ampynb.algorithms.hmc_circle import Pull, begin_on_circle, end_on_circle
 from ampynb.algorithms.mass_matrix import first_variances, with_former_variances
 from ampynb.analysis.posterior import Posterior
 from ampynb.analysis.rejections import Rejections, counted
@@ -67,7 +68,8 @@ class Hamiltonian(Algorithm):
     Step size and mass matrix adapt during ``burn`` in Stan's windows and are frozen
     after it. The mass matrix begins with the priors' widths, narrowed where the
     gradient at the start shows a narrower posterior, so that the units of the
-    parameters do not matter. All chains run in one compiled program.
+    parameters do not matter. All chains run in one compiled program. The coordinate of
+    a parameter that wraps has no end: trajectories go round freely.
 
     Parameters
     ----------
@@ -285,8 +287,12 @@ class HMC(Hamiltonian):
         return {}
 
 
-def _potential(posterior: Posterior) -> Callable[[jax.Array], jax.Array]:
-    return lambda z: -posterior.log_density(z)
+def _potential(
+    posterior: Posterior, pull: Pull | None = None
+) -> Callable[[jax.Array], jax.Array]:
+    if pull is None:
+        return lambda z: -posterior.log_density(z)
+    return lambda z: pull.at(z) - posterior.log_density(z)
 
 
 def _kernel(algorithm: Hamiltonian, ndim: int) -> tuple:
@@ -313,7 +319,10 @@ def _kernel(algorithm: Hamiltonian, ndim: int) -> tuple:
 
     def step(posterior: Posterior, state: HMCState) -> HMCState:
         begin = algorithm.before_step(with_former_variances(state))
-        return sample(begin, (posterior,))
+        if not posterior.model.wraps:
+            return sample(begin, (posterior,))
+        begin, pull = begin_on_circle(begin, np.isfinite(posterior.model.periods))
+        return end_on_circle(sample(begin, (posterior, pull)), pull)
 
     return init, step
 

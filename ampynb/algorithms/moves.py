@@ -7,7 +7,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from ampynb.model.circle import shortest, unwrapped
 from ampynb.model.options import names_options
 
 __all__ = [
@@ -39,26 +41,43 @@ class Stretch:
             raise ValueError(f"expected a above 1; got {self.a}; 2 is usual")
 
     def propose(
-        self, key: jax.Array, active: jax.Array, others: jax.Array
+        self,
+        key: jax.Array,
+        active: jax.Array,
+        others: jax.Array,
+        periods: np.ndarray | None = None,
     ) -> tuple[jax.Array, jax.Array]:
         """Propose one move for each active walker.
 
         Parameters
         ----------
         active, others : array, (n_active, ndim) and (n_others, ndim)
+        periods : array, (ndim,), optional
+            Periods of parameters that wrap, infinite of others; None without any.
 
         Returns
         -------
         proposal : array, (n_active, ndim)
+            What wraps in it may be outside the support of its prior.
         log_factor : array, (n_active,)
             What is added to the log ratio of the densities.
+
+        Notes
+        -----
+        Where a parameter wraps, the move is that of the coordinates in which the other
+        walker is the origin, each within half a period of it; a proposal further away
+        is rejected. So is its way back, and detailed balance is exact.
         """
         n_active, ndim = active.shape
         length, choice = jax.random.uniform(key, (2, n_active), active.dtype)
         stretch = ((self.a - 1.0) * length + 1.0) ** 2 / self.a
         centre = others[_place(choice, others.shape[0])]
-        proposal = centre + stretch[:, None] * (active - centre)
-        return proposal, (ndim - 1.0) * jnp.log(stretch)
+        log_factor = (ndim - 1.0) * jnp.log(stretch)
+        if periods is None:
+            return centre + stretch[:, None] * (active - centre), log_factor
+        step = stretch[:, None] * shortest(active - centre, periods)
+        is_near = jnp.all(jnp.abs(step) < periods / 2, axis=1)
+        return centre + step, jnp.where(is_near, log_factor, -jnp.inf)
 
 
 @names_options
@@ -79,7 +98,11 @@ class DifferentialEvolution:
     sigma: float = 1e-5
 
     def propose(
-        self, key: jax.Array, active: jax.Array, others: jax.Array
+        self,
+        key: jax.Array,
+        active: jax.Array,
+        others: jax.Array,
+        periods: np.ndarray | None = None,
     ) -> tuple[jax.Array, jax.Array]:
         """Propose one move for each active walker; see `Stretch.propose`."""
         n_active, ndim = active.shape
@@ -90,7 +113,10 @@ class DifferentialEvolution:
         gamma = 2.38 / (2 * ndim) ** 0.5 if self.gamma is None else self.gamma
         scatter = 12**0.5 * (uniform[2] - 0.5)  # of unit deviation
         factor = gamma * (1.0 + self.sigma * scatter)
-        proposal = active + factor[:, None] * (others[first] - others[second])
+        difference = others[first] - others[second]
+        if periods is not None:
+            difference = shortest(difference, periods)
+        proposal = active + factor[:, None] * difference
         return proposal, jnp.zeros(n_active, active.dtype)
 
 
@@ -111,14 +137,23 @@ class Walk:
     scale: float | None = None
 
     def propose(
-        self, key: jax.Array, active: jax.Array, others: jax.Array
+        self,
+        key: jax.Array,
+        active: jax.Array,
+        others: jax.Array,
+        periods: np.ndarray | None = None,
     ) -> tuple[jax.Array, jax.Array]:
         """Propose one move for each active walker; see `Stretch.propose`."""
         n_active, ndim = active.shape
         n_others = others.shape[0]
         scale = 2.38 / ndim**0.5 if self.scale is None else self.scale
         normal = jax.random.normal(key, (n_active, n_others), active.dtype)
-        step = normal @ (others - jnp.mean(others, axis=0)) / n_others**0.5
+        if periods is None:
+            deviation = others - jnp.mean(others, axis=0)
+        else:
+            deviation = unwrapped(others, periods)
+            deviation -= jnp.mean(deviation, axis=0)
+        step = normal @ deviation / n_others**0.5
         return active + scale * step, jnp.zeros(n_active, active.dtype)
 
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from blackjax.mcmc.slice import build_kernel as slice_kernel
 from blackjax.ns import from_mcmc, nss
 from jax.typing import ArrayLike
@@ -35,6 +36,7 @@ from ampynb.algorithms.nested_evidence import (
 from ampynb.algorithms.nested_outcome import live_draws, nested_outcome
 from ampynb.analysis.posterior import Posterior
 from ampynb.analysis.rejections import Rejections, counted
+from ampynb.model.circle import unwrapped
 from ampynb.model.options import names_options
 
 __all__ = ["Nested"]
@@ -200,9 +202,27 @@ def _kernel(posterior: Posterior, algorithm: Nested) -> Callable:
     return from_mcmc.build_kernel(
         slice_step,
         algorithm.slice_steps or max(3 * posterior.model.ndim, FEWEST_SLICES),
-        nss.live_covariance_factor,
+        _scale_from(posterior),
         algorithm.n_replaced,
     )
+
+
+def _scale_from(posterior: Posterior) -> Callable:
+    """Return what takes the scale of slices from the live points.
+
+    Those that lie over the ends of the cube where it wraps are taken in one piece.
+    """
+    if not posterior.model.wraps:
+        return nss.live_covariance_factor
+    turns = np.where(np.isfinite(posterior.model.periods), 1.0, np.inf)
+
+    def scale(key: jax.Array, state: Any, *arguments: Any) -> dict[str, Any]:
+        points = state.particles
+        whole = points._replace(position=unwrapped(points.position, turns))
+        state = state._replace(particles=whole)
+        return nss.live_covariance_factor(key, state, *arguments)
+
+    return scale
 
 
 def _interval(
@@ -222,7 +242,12 @@ def _interval(
 def _point(
     posterior: Posterior, u: jax.Array, loglikelihood_birth: ArrayLike = jnp.nan
 ) -> Points:
-    """Return what is known of a point of the unit cube; outside it has no density."""
+    """Return what is known of a point of the unit cube; outside it has no density.
+
+    Where a parameter wraps the cube does, too.
+    """
+    if posterior.model.wraps:
+        u = jnp.where(np.isfinite(posterior.model.periods), u - jnp.floor(u), u)
     inside = jnp.all((u >= 0) & (u <= 1))
     # The likelihood is not tried where the prior is not defined.
     vector = posterior.model.prior_transform(jnp.where(inside, u, 0.5))
@@ -248,7 +273,7 @@ def _init(posterior: Posterior, key: jax.Array, algorithm: Nested) -> NestedStat
     live: Any = nss.init(
         u,
         lambda *_, **births: points,
-        update_inner_kernel_params_fn=nss.live_covariance_factor,
+        update_inner_kernel_params_fn=_scale_from(posterior),
     )
     points = live.particles
     return NestedState(

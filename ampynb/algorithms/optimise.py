@@ -173,7 +173,8 @@ class _Climb:
     # Where it is
 
     def _vector(self, x: np.ndarray) -> np.ndarray:
-        return np.asarray(self.model.constrain(x)) if self.in_z else np.array(x)
+        found = self.model.constrain(x) if self.in_z else self.model.wrap(x)
+        return np.array(found)
 
     def _is_last(self, x: np.ndarray) -> bool:
         """Keep the best point, show it, and return whether to end there."""
@@ -273,8 +274,13 @@ def _unbounded(model: Model) -> Box:
 
 
 def _box(model: Model) -> Box:
-    """Return the box of the vector, a little inside the priors' edges."""
-    inner, bounds = model.prior_interval(0.68), model.bounds
+    """Return the box of the vector, a little inside the priors' edges.
+
+    There are none where a parameter wraps.
+    """
+    wraps = np.isfinite(model.periods)[:, None]
+    inner = model.prior_interval(0.68)
+    bounds = np.where(wraps, [-np.inf, np.inf], model.bounds)
     gap = np.where(np.isfinite(bounds), INSIDE * np.abs(inner - bounds), 0.0)
     low = np.maximum(bounds[:, 0] + gap[:, 0], np.nextafter(bounds[:, 0], np.inf))
     high = np.minimum(bounds[:, 1] - gap[:, 1], np.nextafter(bounds[:, 1], -np.inf))

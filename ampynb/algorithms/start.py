@@ -65,6 +65,8 @@ def start_or_draw(
         position = pulled_in(
             functools.partial(densities, posterior), begin, ~finite, position.shape[1]
         ).position
+    if posterior.model.wraps:
+        position = np.asarray(jax.vmap(posterior.model.wrap)(position))
     return dataclasses.replace(
         start,
         position=position,

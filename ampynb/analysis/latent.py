@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from ampynb.model.circle import check_period
 from ampynb.model.instance import Instance
 from ampynb.model.label import checked_label
 from ampynb.model.model import Model
 from ampynb.model.options import names_options
-from ampynb.model.table import Row
+from ampynb.model.table import Row, periods_of
 from ampynb.model.tree import RESERVED
 
 __all__ = ["Latent", "LatentError", "LatentSamples", "check_names"]
@@ -33,6 +34,9 @@ class Latent:
     label : str, optional
         LaTeX for plots, with or without dollar signs around it; the name serves where
         it is missing or empty.
+    period : float, optional
+        Period of a variable that wraps, such as an angle, whose mean and intervals are
+        then those on the circle: ``2 * np.pi``.
 
     Examples
     --------
@@ -41,9 +45,12 @@ class Latent:
 
     unit: str = ""
     label: str | None = None
+    period: float | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "label", checked_label(self.label))
+        if self.period is not None:
+            check_period(self.period)
 
 
 class LatentError(ValueError):
@@ -85,6 +92,11 @@ class LatentSamples:
     def units(self) -> list[str]:
         """Unit of each element."""
         return [row.unit for row in self.rows for _ in range(row.size)]
+
+    @property
+    def periods(self) -> np.ndarray:
+        """Period of each element, (size,); infinite without one."""
+        return periods_of(self.rows)
 
     @property
     def values(self) -> dict[str, np.ndarray]:

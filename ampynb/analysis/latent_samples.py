@@ -264,7 +264,13 @@ def _rows(
     for name, shape in shapes.items():
         about = given.get(name, Latent())
         row = Row(
-            name, "latent", tuple(shape), start, unit=about.unit, label=about.label
+            name,
+            "latent",
+            tuple(shape),
+            start,
+            unit=about.unit,
+            label=about.label,
+            period=about.period,
         )
         rows.append(row)
         start += row.size

@@ -96,6 +96,11 @@ def _model_lines(model: Model) -> dict[str, str]:
 def _row_text(row: Any, given: Any) -> str:
     if row.source is not None:
         return f"tied to {row.source}"
+    text = _prior_text(row, given)
+    return text if row.period is None else f"{text} period {row.period!r}"
+
+
+def _prior_text(row: Any, given: Any) -> str:
     if isinstance(given, Function):
         # What it computes, and not how it is written, which may differ in spaces.
         return f"{row.kind} by the function {given.digest}"

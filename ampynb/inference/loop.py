@@ -138,6 +138,7 @@ def sampling(
     far.
     """
     algorithm = plan.algorithm
+    history.periods = plan.posterior.model.periods
     goal = Goal(plan.until, history, algorithm, plan.thin_by)
     step = 0 if history.state is None else algorithm.status(history.state).step
     command = yield Started(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ampynb.algorithms.algorithm import SAMPLING, Algorithm
+from ampynb.model.circle import directions
 from ampynb.results.diagnostics import (
     RELIABLE_LENGTH,
     live_ess,
@@ -116,7 +117,8 @@ class Measures:
     def _rows(self) -> np.ndarray:
         if not self._looked_at:
             return np.zeros((0, 0, 0))
-        return self._history.thinned(self._most, SAMPLING)[1]
+        rows = self._history.thinned(self._most, SAMPLING)[1]
+        return directions(rows, self._history.periods)
 
 
 def _after(look: int) -> int:

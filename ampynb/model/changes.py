@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpyro.distributions as dist
+
+from ampynb.model.circle import has_period
 from ampynb.model.function import Function
 from ampynb.model.instance import as_identifier
 from ampynb.model.parameter import Parameter
-from ampynb.model.table import describe, suggest
+from ampynb.model.table import Row, describe, suggest
 from ampynb.model.tree import Formula, Node, Tie
 
 if TYPE_CHECKING:
@@ -100,10 +103,18 @@ def remade_tree(model: Model, skeleton: Node) -> Node:
 
 
 def _like(model: Model, name: str, given: Any) -> Parameter:
-    """Return a parameter with the unit and the label of the model's."""
+    """Return a parameter with the unit, the label and the period of the model's."""
     if isinstance(given, Parameter):
         return given
     rows = {row.name: row for row in model.rows}
     if name not in rows:
         raise ValueError(suggest(name, list(rows)))
-    return Parameter(given, unit=rows[name].unit, label=rows[name].label)
+    row = rows[name]
+    return Parameter(given, row.unit, row.label, _kept_period(row, given))
+
+
+def _kept_period(row: Row, given: Any) -> float | None:
+    """Return the period, unless a new prior has edges of its own within it."""
+    if row.period is None or not isinstance(given, dist.Distribution):
+        return row.period
+    return row.period if has_period(given, row.period) else None

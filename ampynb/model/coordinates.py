@@ -17,6 +17,7 @@ import numpy as np
 import numpyro.distributions as dist
 from numpyro.distributions.transforms import Transform, biject_to
 
+from ampynb.model.circle import Phase, edges, wrapped
 from ampynb.model.function import Function
 from ampynb.model.prior_check import are_numbers_valid, check_dimension
 from ampynb.model.prior_numbers import Numbers
@@ -38,6 +39,7 @@ __all__ = [
     "read_parts",
     "read_vector",
     "unconstrain",
+    "wrap",
 ]
 
 
@@ -63,6 +65,11 @@ class Block:
         return np.array(
             [np.arange(row.start, row.start + row.size) for row in self.rows]
         )
+
+    @property
+    def period(self) -> float | None:
+        """The period of its rows, where they wrap."""
+        return self.rows[0].period
 
     def take(self, vector: jax.Array) -> jax.Array:
         """Return the block's part of a vector, (n_rows, *shape)."""
@@ -97,12 +104,12 @@ def blocks_from(
             single.append(Block((row,), prior))
             continue
         leaves, structure = jax.tree_util.tree_flatten(prior)
-        key = (structure, tuple(map(np.shape, leaves)))
+        key = (structure, tuple(map(np.shape, leaves)), row.period)
         if key not in alike:
             check_dimension(row.name, prior)
         alike.setdefault(key, []).append((row, leaves))
     stacked = []
-    for (structure, _), members in alike.items():
+    for (structure, *_), members in alike.items():
         leaves = [np.stack(each) for each in zip(*(m[1] for m in members), strict=True)]
         prior = jax.tree_util.tree_unflatten(structure, leaves)
         stacked.append(Block(tuple(member[0] for member in members), prior))
@@ -132,14 +139,25 @@ def reader(model: Model, free: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def read_vector(model: Model, vector: Any) -> Callable[[str], Any]:
-    """Return a function from any parameter's name to its value at a vector."""
+    """Return a function from any parameter's name to its value at a vector.
+
+    Values of parameters that wrap are those within their priors' support.
+    """
+    wraps_in_numpy = model.wraps and not isinstance(vector, jax.Array)
+    if model.wraps and not wraps_in_numpy:
+        vector = wrap(model, vector)
 
     def free(name: str) -> Any:
-        row, _ = model.entry(name)
+        row, given = model.entry(name)
         part = vector[row.span]
-        return part.reshape(row.shape) if row.shape else part[0]
+        part = part.reshape(row.shape) if row.shape else part[0]
+        if row.period is None or not wraps_in_numpy:
+            return part
+        prior = given.at(value) if isinstance(given, Function) else given
+        return wrapped(part, *edges(prior), row.period)
 
-    return reader(model, free)
+    value = reader(model, free)
+    return value
 
 
 def read_parts(model: Model, parts: Sequence[Any]) -> Callable[[str], Any]:
@@ -170,18 +188,33 @@ def _forward(model: Model, point: jax.Array, rule: Callable) -> jax.Array:
     parts: list[Any] = []
     for block in model.blocks:
         value = read_parts(model, parts)
-        parts.append(block.map(rule, block.take(point), value))
+        of_block = functools.partial(rule, block.period)
+        parts.append(block.map(of_block, block.take(point), value))
     return joined(model, parts)
 
 
-def _transform(prior: dist.Distribution) -> Transform:
-    """Return the bijection from the real line, or space, to the prior's support."""
-    return biject_to(prior.support)
+def _transform(period: float | None, prior: dist.Distribution) -> Transform | Phase:
+    """Return the map from the real line, or space, to the prior's support.
+
+    A bijection, unless the parameter wraps.
+    """
+    if period is None:
+        return biject_to(prior.support)
+    return Phase(*edges(prior), period)
+
+
+def wrap(model: Model, vector: jax.Array) -> jax.Array:
+    """Move what wraps by whole periods into its prior's support."""
+
+    def rule(period: float | None, prior: dist.Distribution, part: jax.Array) -> Any:
+        return part if period is None else wrapped(part, *edges(prior), period)
+
+    return _forward(model, vector, rule)
 
 
 def constrain(model: Model, z: jax.Array) -> jax.Array:
     """Map unconstrained ``z`` to the vector."""
-    return _forward(model, z, lambda prior, part: _transform(prior)(part))
+    return _forward(model, z, lambda period, prior, z: _transform(period, prior)(z))
 
 
 def prior_transform(model: Model, u: jax.Array) -> jax.Array:
@@ -202,9 +235,12 @@ def prior_transform(model: Model, u: jax.Array) -> jax.Array:
     return _forward(model, u, _quantile_of_one)
 
 
-def _quantile_of_one(prior: dist.Distribution, part: jax.Array) -> jax.Array:
+def _quantile_of_one(
+    period: float | None, prior: dist.Distribution, part: jax.Array
+) -> jax.Array:
     """Return the quantile; NaN where a prior that depends on others is impossible."""
-    return jnp.where(are_numbers_valid(prior), quantile(prior, part), jnp.nan)
+    value = jnp.where(are_numbers_valid(prior), quantile(prior, part), jnp.nan)
+    return value if period is None else wrapped(value, *edges(prior), period)
 
 
 def _without_quantile(model: Model) -> list[str]:
@@ -222,8 +258,12 @@ def _without_quantile(model: Model) -> list[str]:
 def unconstrain(model: Model, vector: jax.Array) -> jax.Array:
     """Map the vector to unconstrained ``z``."""
     value = read_vector(model, vector)
+
+    def rule(period: float | None, prior: dist.Distribution, part: jax.Array) -> Any:
+        return _transform(period, prior).inv(part)
+
     parts = [
-        block.map(lambda prior, x: _transform(prior).inv(x), block.take(vector), value)
+        block.map(functools.partial(rule, block.period), block.take(vector), value)
         for block in model.blocks
     ]
     return joined(model, parts)
@@ -236,8 +276,8 @@ def log_jacobian(model: Model, z: jax.Array) -> jax.Array:
     it, and its own derivatives are the diagonal.
     """
 
-    def rule(prior: dist.Distribution, part: jax.Array) -> tuple[jax.Array, jax.Array]:
-        transform = _transform(prior)
+    def rule(period: float | None, prior: dist.Distribution, part: jax.Array) -> tuple:
+        transform = _transform(period, prior)
         value: Any = transform(part)
         return value, jnp.sum(transform.log_abs_det_jacobian(part, value))
 
@@ -245,7 +285,8 @@ def log_jacobian(model: Model, z: jax.Array) -> jax.Array:
     total = jnp.zeros(())
     for block in model.blocks:
         value = read_parts(model, parts)
-        values, logs = block.map(rule, block.take(z), value)
+        of_block = functools.partial(rule, block.period)
+        values, logs = block.map(of_block, block.take(z), value)
         parts.append(values)
         total += jnp.sum(logs)
     return total
@@ -258,7 +299,8 @@ def log_density(model: Model, vector: jax.Array) -> jax.Array:
     for block in model.blocks:
         # Priors and assertions that depend on others see them inside their support.
         value = read_parts(model, parts)
-        logs, safe = block.map(_log_density_of_one, block.take(vector), value)
+        of_block = functools.partial(_log_density_of_one, block.period)
+        logs, safe = block.map(of_block, block.take(vector), value)
         parts.append(safe)
         total += jnp.sum(logs)
     allowed = _all_hold(model, read_parts(model, parts))
@@ -266,13 +308,15 @@ def log_density(model: Model, vector: jax.Array) -> jax.Array:
 
 
 def _log_density_of_one(
-    prior: dist.Distribution, value: jax.Array
+    period: float | None, prior: dist.Distribution, value: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """Return the log density of a value, and the value or one inside the support."""
+    if period is not None:
+        value = wrapped(value, *edges(prior), period)
     support: Any = prior.support
     inside = jnp.asarray(support(value))
     # Outside, a density may be NaN and would spoil the gradient inside.
-    safe = _transform(prior)(jnp.zeros(jnp.shape(value)))
+    safe: Any = _transform(period, prior)(jnp.zeros(jnp.shape(value)))
     event = (1,) * (jnp.ndim(value) - jnp.ndim(inside))
     value = jnp.where(jnp.reshape(inside, inside.shape + event), value, safe)
     density = jnp.where(inside, jnp.asarray(prior.log_prob(value)), -jnp.inf)

@@ -32,6 +32,7 @@ __all__ = [
     "allowed_fraction",
     "bounds_of",
     "check_dependent_priors",
+    "check_periods",
     "draw_allowed",
     "interval_of",
 ]
@@ -216,13 +217,37 @@ def bounds_of(model: Model) -> np.ndarray:
 
 
 def interval_of(model: Model, mass: float) -> np.ndarray:
-    """Return the central interval of each element's prior, (ndim, 2)."""
-    return _by_element(
+    """Return the central interval of each element's prior, (ndim, 2).
+
+    Of a parameter that wraps, the one whose middle is within the prior's support.
+    """
+    pairs = _by_element(
         _interval_of_draws(model, row, mass)
         if isinstance(prior, Function)
         else central_interval(prior, mass)
         for row, prior in model.free()
     )
+    if model.wraps:
+        middle = pairs.mean(axis=1)
+        pairs = pairs + (np.asarray(model.wrap(middle)) - middle)[:, None]
+    return pairs
+
+
+def check_periods(model: Model) -> None:
+    """Raise where a prior that depends on others is not one period wide."""
+    for block in model.blocks:
+        if block.period is None or not isinstance(block.prior, Function):
+            continue
+        vector = np.asarray(draw(model, jax.random.key(0), 1))[0]
+        low, high = bounds(block.prior.at(read_vector(model, vector)))
+        width = np.ravel(np.asarray(high) - np.asarray(low))
+        if not np.allclose(width, block.period, rtol=1e-6, atol=0):
+            raise ValueError(
+                f"parameter {block.rows[0].name!r}: expected a prior whose support is "
+                f"one period, {block.period:.6g}, wide; got {block.prior}, which is "
+                f"{width[0]:.6g} wide; make it as wide as the period, or leave the "
+                "period out"
+            )
 
 
 def _by_element(pairs: Iterable[tuple]) -> np.ndarray:

@@ -159,6 +159,11 @@ class Function:
             return numbers[0]
         return jax.tree_util.tree_unflatten(self.program.rebuild, numbers).prior
 
+    def prior_of_its_kind(self) -> Any:
+        """Return a prior of the family that it gives, with numbers that say nothing."""
+        rebuild = self.program.rebuild
+        return self._rebuilt(np.ones(rebuild.num_leaves))
+
     def __repr__(self) -> str:
         return text_of(self.program.function)
 

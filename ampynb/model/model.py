@@ -12,7 +12,7 @@ import numpy as np
 import numpyro.distributions as dist
 from jax.typing import ArrayLike
 
-from ampynb.model import coordinates
+from ampynb.model import coordinates, draws, table
 from ampynb.model.changes import (
     check_shapes,
     remade_tree,
@@ -21,24 +21,10 @@ from ampynb.model.changes import (
     with_ties,
 )
 from ampynb.model.coordinates import Block, blocks_from, read_vector
-from ampynb.model.draws import (
-    allowed_fraction,
-    bounds_of,
-    check_dependent_priors,
-    draw_allowed,
-    interval_of,
-)
 from ampynb.model.function import Function
 from ampynb.model.instance import as_identifier, read
 from ampynb.model.parameter import Collection, Parameter
 from ampynb.model.prior_numbers import Numbers
-from ampynb.model.table import (
-    Row,
-    Structure,
-    assertions_of,
-    lay_out,
-    suggest,
-)
 from ampynb.model.tree import Node, build, nodes_from
 from ampynb.model.views import as_html, as_text
 
@@ -94,7 +80,7 @@ class Model:
         self._set(nodes_from(component, entries))
 
     def _set(self, tree: Node) -> Model:
-        self.rows, functions = lay_out(tree)
+        self.rows, functions = table.lay_out(tree)
         entries = dict(tree.walk())
         own = {n: e.prior for n, e in entries.items() if isinstance(e, Parameter)}
         given: dict[str, Any] = {**own, **functions}
@@ -102,11 +88,12 @@ class Model:
         self.blocks = blocks_from(free, given)
         self._values = {r.name: given[r.name] for r in self.rows if r.kind == "fixed"}
         self._derived = {n: f for n, f in functions.items() if not f.gives_prior}
-        self.assertions = assertions_of(tree, self.rows)
+        self.assertions = table.assertions_of(tree, self.rows)
         self.tree = tree
         blocks = tuple(block.rows for block in self.blocks)
-        self._structure = Structure(tree, self.rows, blocks)
-        check_dependent_priors(self)
+        self._structure = table.Structure(tree, self.rows, blocks)
+        draws.check_dependent_priors(self)
+        draws.check_periods(self)
         return self
 
     @classmethod
@@ -121,13 +108,13 @@ class Model:
 
     # The pytree: priors' parameters and fixed values are leaves, names are structure.
 
-    def tree_flatten(self) -> tuple[tuple, Structure]:
+    def tree_flatten(self) -> tuple[tuple, table.Structure]:
         """Return priors, values and functions as children, the rest as auxiliary."""
         priors = [Numbers(block.prior) for block in self.blocks]
         return (priors, self._values, self._derived, self.assertions), self._structure
 
     @classmethod
-    def tree_unflatten(cls, structure: Structure, children: tuple) -> Model:
+    def tree_unflatten(cls, structure: table.Structure, children: tuple) -> Model:
         """Rebuild a model from `tree_flatten`'s parts, for use in compiled code."""
         model = object.__new__(cls)
         model._structure = structure
@@ -168,12 +155,22 @@ class Model:
         return [row.unit for row, _ in self.free() for _ in range(row.size)]
 
     @property
+    def periods(self) -> np.ndarray:
+        """Period of each element of the vector, (ndim,); infinite without one."""
+        return table.periods_of(row for row in self.rows if row.kind == "free")
+
+    @property
+    def wraps(self) -> bool:
+        """Whether any parameter wraps."""
+        return any(block.period is not None for block in self.blocks)
+
+    @property
     def bounds(self) -> np.ndarray:
         """Edges of the priors' support, (ndim, 2).
 
         Infinite where it is open, or where they depend on other parameters.
         """
-        return bounds_of(self)
+        return draws.bounds_of(self)
 
     def prior_interval(self, mass: float = 0.99) -> np.ndarray:
         """Return the central interval of each element's prior, (ndim, 2).
@@ -181,7 +178,7 @@ class Model:
         Assertions aside. Of a prior that depends on other parameters, it is that of
         20,001 seeded draws of all of them.
         """
-        return interval_of(self, mass)
+        return draws.interval_of(self, mass)
 
     def prior_of(self, name: str) -> dist.Distribution:
         """Return the prior of the free parameter ``name``, its element index aside.
@@ -195,13 +192,13 @@ class Model:
                     medians = self.prior_interval(0.0)[:, 0]
                     return prior.at(read_vector(self, medians))
                 return prior
-        raise ValueError(suggest(name, [row.name for row, _ in self.free()]))
+        raise ValueError(table.suggest(name, [row.name for row, _ in self.free()]))
 
-    def entry(self, name: str) -> tuple[Row, Any]:
+    def entry(self, name: str) -> tuple[table.Row, Any]:
         """Return a row of the table with its prior, value or function."""
         return self._by_name[name]
 
-    def entries(self) -> Iterator[tuple[Row, Any]]:
+    def entries(self) -> Iterator[tuple[table.Row, Any]]:
         """Yield each row of the table with its prior, value or function.
 
         The last is None where the row is tied.
@@ -209,7 +206,7 @@ class Model:
         return iter(self._by_name.values())
 
     @functools.cached_property
-    def _by_name(self) -> dict[str, tuple[Row, Any]]:
+    def _by_name(self) -> dict[str, tuple[table.Row, Any]]:
         given = {**self._values, **self._derived} | {
             row.name: block.prior_of(i)
             for block in self.blocks
@@ -217,7 +214,7 @@ class Model:
         }
         return {row.name: (row, given.get(row.name)) for row in self.rows}
 
-    def free(self) -> list[tuple[Row, Any]]:
+    def free(self) -> list[tuple[table.Row, Any]]:
         """Return the rows of the vector, each with its prior or its function."""
         return [(row, given) for row, given in self.entries() if row.kind == "free"]
 
@@ -260,6 +257,10 @@ class Model:
     def instance_from_prior_medians(self) -> Any:
         """Return the instance at the median of each prior."""
         return self.instance_from_vector(self.prior_interval(0.0)[:, 0])
+
+    def wrap(self, vector: ArrayLike) -> jax.Array:
+        """Move what wraps in a vector by whole periods into its prior's support."""
+        return coordinates.wrap(self, self._checked(vector))
 
     # Vector <-> z
 
@@ -308,7 +309,7 @@ class Model:
         share, error : float
             From ``n`` draws, with its standard error.
         """
-        return allowed_fraction(self, key, n)
+        return draws.allowed_fraction(self, key, n)
 
     def sample_prior(self, key: jax.Array, n: int) -> jax.Array:
         """Draw ``n`` vectors from the prior, (n, ndim) [model units].
@@ -321,7 +322,7 @@ class Model:
             Where they hold at less than about one draw in a thousand. In compiled
             code, which cannot raise, the draws that are missing are NaN.
         """
-        return draw_allowed(self, key, n)
+        return draws.draw_allowed(self, key, n)
 
     def prior_transform(self, u: ArrayLike) -> jax.Array:
         """Map the unit cube, (ndim,), to the vector, (ndim,) [model units].

@@ -12,6 +12,7 @@ import numpy as np
 import numpyro.distributions as dist
 
 from ampynb.model.arrays import is_array
+from ampynb.model.circle import check_period, on_one_period
 from ampynb.model.label import checked_label
 from ampynb.model.options import names_options
 from ampynb.model.prior_check import check_prior
@@ -40,15 +41,37 @@ class Parameter:
     label : str, optional
         LaTeX for plots, with or without dollar signs around it; the name serves where
         it is missing or empty.
+    period : float, optional
+        Period of a parameter that wraps, such as an angle: ``2 * np.pi``. The support
+        of its prior must be one period wide, and values are kept there: with
+        ``Uniform(0, 2 * np.pi)`` from 0 to 2 pi. A normal prior, or another that is
+        symmetric and has no edges, is cut half a period to either side of its centre.
+        Samplers pass the ends freely, and means, deviations and intervals are those
+        on the circle. A prior on a circle, such as ``VonMises``, has the period 2 pi
+        by itself.
+
+    Raises
+    ------
+    ValueError
+        Where the support of the prior is not one period wide.
     """
 
     prior: dist.Distribution | float | np.ndarray | jax.Array | Callable
     unit: str = ""
     label: str | None = None
+    period: float | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "prior", _checked(self.prior))
         object.__setattr__(self, "label", checked_label(self.label))
+        prior, period = self.prior, self.period
+        if isinstance(prior, dist.Distribution):
+            prior, period = on_one_period(prior, period)
+        elif period is not None:
+            check_period(period)
+            period = float(period)
+        object.__setattr__(self, "prior", prior)
+        object.__setattr__(self, "period", period)
 
     @property
     def is_free(self) -> bool:
@@ -83,6 +106,7 @@ class Parameter:
         parts = [describe_prior(self.prior)]
         parts += [f"unit={self.unit!r}"] if self.unit else []
         parts += [f"label={self.label!r}"] if self.label else []
+        parts += [f"period={self.period:.6g}"] if self.period else []
         return f"Parameter({', '.join(parts)})"
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import numpyro.distributions as dist
 from numpyro.distributions.transforms import ExpTransform
 
+from ampynb.model.von_mises import von_mises_quantile
+
 __all__ = [
     "bounds",
     "central_interval",
@@ -38,7 +40,10 @@ def quantile(prior: dist.Distribution, probability: jax.Array) -> jax.Array:
     NotImplementedError, ImportError
         Where numpyro has no quantile function for the prior.
     """
-    return _scalar_prior(prior).icdf(probability)
+    prior = _scalar_prior(prior)
+    if isinstance(prior, dist.VonMises):
+        return von_mises_quantile(prior.loc, prior.concentration, probability)
+    return prior.icdf(probability)
 
 
 def has_quantile(prior: dist.Distribution) -> bool:

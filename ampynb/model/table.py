@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
 
+from ampynb.model.circle import edges, natural_period
 from ampynb.model.function import Function
 from ampynb.model.instance import nested
 from ampynb.model.options import meant
 from ampynb.model.prior_text import describe_prior
 from ampynb.model.tree import Formula, Node, Tie, build
 
-__all__ = ["Row", "Structure", "assertions_of", "describe", "lay_out", "suggest"]
+__all__ = [
+    "Row",
+    "Structure",
+    "assertions_of",
+    "describe",
+    "lay_out",
+    "periods_of",
+    "suggest",
+]
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,8 @@ class Row:
         The name that a tied row takes its value from.
     unit, label : str
         For people only: they do not enter compiled code.
+    period : float or None
+        Of a parameter that wraps, as an angle.
     """
 
     name: str
@@ -44,6 +55,7 @@ class Row:
     source: str | None = None
     unit: str = field(default="", compare=False)
     label: str | None = field(default=None, compare=False)
+    period: float | None = None
 
     @property
     def size(self) -> int:
@@ -78,11 +90,22 @@ class Row:
 
 def describe(row: Row, given: Any) -> str:
     """Return a row's prior, value, source or formula in short words."""
+    wraps = "" if row.period is None else f", period {row.period:.6g}"
+    return _describe(row, given) + wraps
+
+
+def _describe(row: Row, given: Any) -> str:
     if row.source is not None:
         return f"= {row.source}"
     if isinstance(given, Function):
         return f"= {given}" if row.kind == "derived" else str(given)
     return describe_prior(given)
+
+
+def periods_of(rows: Iterable[Row]) -> np.ndarray:
+    """Return the period of each element of some rows; infinite where none wraps."""
+    periods = [row.period or np.inf for row in rows for _ in range(row.size)]
+    return np.array(periods, float)
 
 
 def lay_out(tree: Node) -> tuple[tuple[Row, ...], dict[str, Function]]:
@@ -123,10 +146,28 @@ def lay_out(tree: Node) -> tuple[tuple[Row, ...], dict[str, Function]]:
             source=entry.source if isinstance(entry, Tie) else None,
             unit=parameter.unit,
             label=parameter.label,
+            period=_period(name, parameter, functions.get(name)),
         )
         start += row.size if row.kind == "free" else 0
         rows.append(row)
     return tuple(rows), functions
+
+
+def _period(name: str, parameter: Any, function: Function | None) -> float | None:
+    """Return the period of a parameter: its own, or that of the prior it is given."""
+    if function is None or not function.gives_prior:
+        return parameter.period
+    prior = function.prior_of_its_kind()
+    natural = natural_period(prior)
+    if natural is not None or parameter.period is None:
+        return natural
+    if not all(np.all(np.isfinite(edge)) for edge in edges(prior)):
+        raise ValueError(
+            f"parameter {name!r}: expected a prior on an interval of one period, "
+            f"{parameter.period:.6g}; got {function}; give for instance VonMises, or "
+            "Uniform from a value to that value plus the period"
+        )
+    return parameter.period
 
 
 def _kind(entry: Any, function: Function | None) -> str:

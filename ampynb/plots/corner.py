@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.lines import Line2D
 
+from ampynb.model.circle import nearest
 from ampynb.model.options import names_options
 from ampynb.plots.figure import (
     COLOURS,
@@ -74,11 +75,25 @@ def corner(
             )
         return explore_corner(named, names)
     columns = {key: result.columns(names) for key, result in named.items()}
-    labels = next(iter(columns.values())).axis_labels
+    first = next(iter(columns.values()))
+    labels = first.axis_labels
+    if np.isfinite(first.periods).any():
+        columns = {key: each.near(first.mean) for key, each in columns.items()}
+        options = _near(options, first)
     figure = NotebookFigure(figsize=(INCHES * len(names) + 1,) * 2)
     draws = {key: drawable_draws(each) for key, each in columns.items()}
     plot_corner(figure, draws, labels, **options)
     return figure
+
+
+def _near(options: Mapping[str, Any], columns: Columns) -> dict[str, Any]:
+    """Return options with truths that are a period from where they are drawn moved."""
+    truths = options.get("truths")
+    if truths is None:
+        return dict(options)
+    known = np.array([np.nan if one is None else one for one in truths], float)
+    moved = nearest(known, columns.mean, columns.periods)
+    return {**options, "truths": [None if np.isnan(one) else one for one in moved]}
 
 
 def names_for(

@@ -56,6 +56,8 @@ def projected_model(result: Result) -> Model:
         moments = Points(values, points.weights)
         mean, sd = moments.mean().reshape(row.shape), moments.sd().reshape(row.shape)
         _check_varying(row, sd)
+        if row.period is not None:
+            low, high = _around(row, mean)
         cut = _truncated_normal(*with_moments(mean, sd, low, high), low, high)
         return _exponential(cut, low, high) if logarithmic else cut
 
@@ -66,7 +68,8 @@ def model_centred(result: Result) -> Model:
     """Return the model, its priors normal around the posterior's medians.
 
     They are as wide as its errors, half the 1 sigma interval, and are cut at the edges
-    of the former priors' support. A fit of the same data would count them twice:
+    of the former priors' support; those of parameters that wrap half a period to either
+    side. A fit of the same data would count them twice:
     `model_centred_relative` makes them wider.
     """
     return model_centred_relative(result, 1.0)
@@ -114,7 +117,10 @@ def _centred(
         if row.name not in chosen:
             return None
         centre = medians[row.span].reshape(row.shape)
-        return _truncated_normal(centre, scale(row), *_edges(row, former))
+        low, high = _edges(row, former)
+        if row.period is not None:
+            low, high = _around(row, centre)
+        return _truncated_normal(centre, scale(row), low, high)
 
     return _with_priors(result.model, prior)
 
@@ -138,11 +144,19 @@ def model_centred_max_lh_bounded(result: Result, b: Width) -> Model:
         low, high = _edges(row, former)
         centre = result.best.position[row.span].reshape(row.shape)
         width = widths[row.name]
+        if row.period is not None:
+            low, high = _around(row, centre)
         return dist.Uniform(
             np.maximum(centre - width, low), np.minimum(centre + width, high)
         )
 
     return _with_priors(result.model, prior)
+
+
+def _around(row: Row, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the edges of one period around a point, for a parameter that wraps."""
+    assert row.period is not None
+    return centre - row.period / 2, centre + row.period / 2
 
 
 def _truncated_normal(loc: Any, scale: Any, low: Any, high: Any) -> dist.Distribution:

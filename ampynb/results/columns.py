@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ampynb.model.circle import in_one_piece, shortest
 from ampynb.model.instance import as_identifier
 from ampynb.model.table import suggest
+from ampynb.results.points import Points
 
 if TYPE_CHECKING:
     from ampynb.results.result import Result
@@ -26,17 +29,41 @@ class Columns:
     ----------
     names, labels, units : list of str, (k,)
     position : array, (n_draws, nwalkers, k)
+    periods : array, (k,)
+        Infinite where a column does not wrap.
     """
 
     names: list[str]
     labels: list[str]
     units: list[str]
     position: np.ndarray
+    periods: np.ndarray
 
     @classmethod
     def of(cls, table: Any, position: np.ndarray) -> Columns:
-        """Return draws with the names of a model, a table or latent variables."""
-        return cls(table.names, table.labels, table.units, position)
+        """Return draws with the names of a model, a table or latent variables.
+
+        Those of a parameter that wraps are in one piece, cut opposite to their mean.
+        """
+        periods = table.periods
+        whole = in_one_piece(position, periods)
+        return cls(table.names, table.labels, table.units, whole, periods)
+
+    def near(self, centre: np.ndarray) -> Columns:
+        """Return the columns, those that wrap moved as a whole next to a point, (k,).
+
+        Their means are within half a period of it.
+        """
+        apart = self.mean - centre
+        moved = self.position + shortest(apart, self.periods) - apart
+        wraps = np.isfinite(self.periods)
+        position = np.where(wraps, moved, self.position)
+        return dataclasses.replace(self, position=position) if wraps.any() else self
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Mean of each column where it is finite, (k,)."""
+        return Points(self.flat).mean()
 
     def beside(self, other: Columns) -> Columns:
         """Return the columns of both."""
@@ -45,6 +72,7 @@ class Columns:
             self.labels + other.labels,
             self.units + other.units,
             np.concatenate([self.position, other.position], axis=-1),
+            np.concatenate([self.periods, other.periods]),
         )
 
     def choose(self, names: Sequence[str]) -> Columns:
@@ -59,6 +87,7 @@ class Columns:
             [self.labels[column] for column in chosen],
             [self.units[column] for column in chosen],
             self.position[..., chosen],
+            self.periods[chosen],
         )
 
     @property

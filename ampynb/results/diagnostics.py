@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ampynb.algorithms.nested_outcome import effective_size
+from ampynb.model.circle import directions, in_one_piece, of_columns
 from ampynb.results.points import Points
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ MOST_LIVE_DRAWS = 20_000  # of all walkers together
 
 
 def summary_columns(
-    position: np.ndarray, independent_chains: bool
+    position: np.ndarray,
+    independent_chains: bool,
+    periods: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """Return the columns of the posterior table, each (ndim,).
 
@@ -52,9 +55,14 @@ def summary_columns(
         False for an ensemble, whose walkers depend on each other: its effective
         sample size is the number of draws over the autocorrelation time, and ``tau``
         [steps] is a column.
+    periods : array, (ndim,), optional
+        Infinite where an element does not wrap.
     """
     from ampynb.results.inference_data import effective_sample_size, r_hat
 
+    if periods is None:
+        periods = np.full(position.shape[-1], np.inf)
+    parts, position = directions(position, periods), in_one_piece(position, periods)
     points = Points(position.reshape(-1, position.shape[-1]))
     low, middle, high = points.quantile((0.05, 0.5, 0.95))
     sd = points.sd()
@@ -67,18 +75,18 @@ def summary_columns(
     }
     extra = {}
     if independent_chains:
-        bulk = effective_sample_size(position, "bulk")
+        bulk = of_columns(effective_sample_size(parts, "bulk"), periods, np.fmin)
     else:
         from ampynb.algorithms.external import autocorrelation_time  # imports emcee
 
-        extra["tau"] = autocorrelation_time(position)
+        extra["tau"] = of_columns(autocorrelation_time(parts), periods, np.fmax)
         bulk = len(points.values) / extra["tau"]
     return {
         **columns,
         "mcse_mean": sd / np.sqrt(bulk),
         "ess_bulk": bulk,
         "ess_tail": effective_sample_size(position, "tail"),
-        "r_hat": r_hat(position),
+        "r_hat": of_columns(r_hat(parts), periods, np.fmax),
         **extra,
     }
 

@@ -176,8 +176,9 @@ def _with_axes(
     }
 
 
-def _about(row: Row) -> dict[str, str]:
-    return {"units": row.unit, "long_name": row.label or row.name}
+def _about(row: Row) -> dict[str, Any]:
+    about: dict[str, Any] = {"units": row.unit, "long_name": row.label or row.name}
+    return about if row.period is None else about | {"period": row.period}
 
 
 def _further_axes(name: str, n: int, names: Sequence[str] = ()) -> list[str]:
@@ -216,7 +217,14 @@ def _attributes(result: Result) -> dict[str, Any]:
         "sampling_time": result.seconds,
         "stop_reason": result.reason,
         RECORD: record_of(result),
+        **_circular(result.table),
     } | _number_attributes(result)
+
+
+def _circular(table: Any) -> dict[str, str]:
+    """Return the names of what wraps, as ``arviz.summary`` takes them, in JSON."""
+    wraps = [r.name for r in table.rows if r.kind == "free" and r.period is not None]
+    return {"circ_var_names": json.dumps(wraps)} if wraps else {}
 
 
 def _number_attributes(result: Result) -> dict[str, Any]:

@@ -57,6 +57,8 @@ class History:
         What was left out where the run was asked for, and what it is then.
     said : tuple of str
         What else the algorithm says of the draws.
+    periods : array, (ndim,)
+        Of parameters that wrap, infinite of others; empty where none is known to.
     """
 
     def __init__(self):
@@ -65,6 +67,7 @@ class History:
         self.rejections = NO_REJECTIONS
         self.defaults = ""
         self.said: tuple[str, ...] = ()
+        self.periods = np.zeros(0)
         self.tally = {WARMUP: Tally(), SAMPLING: Tally()}
         self._chunks: list[Draws] = []
         self._saved: Callable[[str], Draws | None] = _nothing_saved
@@ -124,6 +127,7 @@ class History:
         with self._lock:
             other = History()
             other.state, other._saved = self.state, self._saved
+            other.periods = self.periods
             other._chunks, other._counts = list(self._chunks), dict(self._counts)
             other._best, other.live = dict(self._best), self.live
             other._latest = self._latest

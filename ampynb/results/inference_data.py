@@ -45,7 +45,7 @@ def container_from(
     dims: Mapping[str, list[str]],
     coords: Mapping[str, Any],
     attributes: Mapping[str, Any],
-    variable_attributes: Mapping[str, Mapping[str, str]],
+    variable_attributes: Mapping[str, Mapping[str, Any]],
     further: Mapping[str, xr.Dataset],
 ) -> Any:
     """Make an ArviZ container.

@@ -78,8 +78,9 @@ class Latents(Mapping):
         weights = self._result.points.weights
         if weights is None:
             flat = self.samples.position.reshape(-1, len(self.samples.names))
-            return Points(flat)
-        return Points(self.at(self._result.points.values).position, weights)
+            return Points.of(self.samples, flat)
+        position = self.at(self._result.points.values).position
+        return Points.of(self.samples, position, weights)
 
     @functools.cached_property
     def summary(self) -> SamplesSummary:

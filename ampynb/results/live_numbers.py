@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ampynb.algorithms.algorithm import SAMPLING, Algorithm
+from ampynb.model.circle import directions
 from ampynb.results.diagnostics import (
     FEWEST_LIVE_DRAWS,
     MOST_LIVE_DRAWS,
@@ -37,19 +38,20 @@ def live_numbers(history: History, algorithm: Algorithm) -> dict[str, float]:
         NaN where an element never moves.
     """
     steps, rows = history.steps(SAMPLING), history.thinned(MOST_ROWS, SAMPLING)[1]
+    rows = directions(rows, history.periods)
     if not (algorithm.draws_chains and len(rows)):
         return {}
     spacing = steps / len(rows)
     if algorithm.independent_chains:
         found = live_diagnostics(rows)
         if spacing > 1 and found.get("ess", 0.0) > NEARLY_INDEPENDENT * _taken(rows):
-            latest = history.latest()
+            latest = directions(history.latest(), history.periods)
             share = np.min(live_ess(latest)) / latest[..., 0].size
             found["ess"] = float(np.fmax(found["ess"], share * steps * rows.shape[1]))
         return found
     tau = _tau(rows) * spacing
     if spacing > 1 and tau * NEARLY_INDEPENDENT < spacing:
-        tau = min(tau, _tau(history.latest()))
+        tau = min(tau, _tau(directions(history.latest(), history.periods)))
     if not np.isfinite(tau):
         return {} if len(rows) < FEWEST_LIVE_DRAWS else {"ess": np.nan}
     return {"ess": steps * algorithm.nwalkers / tau, "tau": tau, "length": steps / tau}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from ampynb.model.circle import in_one_piece
 
 __all__ = ["Points"]
 
@@ -22,10 +24,28 @@ class Points(NamedTuple):
     values : array, (m, k)
     weights : array, (m,), optional
         In any unit; None for draws of equal weight.
+
+    Notes
+    -----
+    Values of a parameter that wraps must be in one piece; see `of`.
     """
 
     values: np.ndarray
     weights: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, table: Any, values: np.ndarray, weights: Any = None) -> Points:
+        """Return draws of a table's columns, those that wrap in one piece.
+
+        Quantiles and intervals of a parameter that wraps may so go beyond the ends of
+        the interval in which it is kept: -0.3 stands for 2 pi - 0.3.
+
+        Parameters
+        ----------
+        table : Model, StoredTable, LatentSamples or Columns
+            What knows the ``periods`` of the columns.
+        """
+        return cls(in_one_piece(values, table.periods, weights), weights)
 
     def __repr__(self) -> str:
         weighted = "" if self.weights is None else ", weighted"

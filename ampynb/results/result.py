@@ -97,6 +97,7 @@ class Result:
         self.warnings = warnings
         self._posterior = posterior
         self.table: Any = posterior.model if posterior is not None else table
+        history.periods = self.table.periods
         nothing = np.zeros((0, algorithm.nwalkers, self.table.ndim))
         seen = history.snapshot()
         warmup = seen.warmup or Draws(nothing, {}, WARMUP)
@@ -222,8 +223,9 @@ class Result:
         self._need_draws()
         weighted = self.outcome.weighted
         if weighted:
-            return Points(weighted["position"], np.exp(weighted["log_weight"]))
-        return Points(self.flat_draws)
+            weights = np.exp(weighted["log_weight"])
+            return Points.of(self.table, weighted["position"], weights)
+        return Points.of(self.table, self.flat_draws)
 
     def median(self) -> Any:
         """Return the instance at the median of each parameter."""
@@ -305,7 +307,7 @@ class Result:
     @functools.cached_property
     def table_columns(self) -> dict[str, np.ndarray]:
         """Columns of `summary` for the parameters, each (ndim,)."""
-        return columns_of_table(self, self.draws, self.points)
+        return columns_of_table(self, self.table, self.draws, self.points)
 
     diagnostics = diagnostics
 

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+import numpy as np
+
 from ampynb.analysis.analysis import Analysis
 from ampynb.analysis.posterior import Posterior
 from ampynb.model.model import Model
 from ampynb.model.parameter import Collection
-from ampynb.model.table import Row, describe
+from ampynb.model.table import Row, describe, periods_of
 
 __all__ = ["StoredTable", "describe_table", "posterior_with"]
 
@@ -64,6 +66,11 @@ class StoredTable:
     def units(self) -> list[str]:
         """Unit of each element of the vector."""
         return [row.unit for row in self.free() for _ in range(row.size)]
+
+    @property
+    def periods(self) -> np.ndarray:
+        """Period of each element of the vector, (ndim,); infinite without one."""
+        return periods_of(self.free())
 
     def __repr__(self) -> str:
         lines = (

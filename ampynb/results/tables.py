@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,13 +27,15 @@ MOST_NAMED = 8  # stranded walkers
 
 
 def columns_of_table(
-    result: Result, position: np.ndarray, points: Points
+    result: Result, table: Any, position: np.ndarray, points: Points
 ) -> dict[str, np.ndarray]:
     """Return the table's columns, each (k,).
 
     Parameters
     ----------
     result : Result
+    table : Model, StoredTable or LatentSamples
+        What knows the periods of the columns.
     position : array, (n_draws, nwalkers, k)
     points : Points, (m, k)
         The same in one list, or the draws of unequal weight in their place.
@@ -42,7 +44,7 @@ def columns_of_table(
         return weighted_columns(points)
     algorithm = result.algorithm
     independent = algorithm.independent_chains or not algorithm.draws_chains
-    return summary_columns(position, independent)
+    return summary_columns(position, independent, table.periods)
 
 
 def summary(result: Result) -> pd.DataFrame:
@@ -55,6 +57,9 @@ def summary(result: Result) -> pd.DataFrame:
         r_hat``, and ``tau`` [steps] for ensembles. R-hat of an ensemble takes its
         walkers for chains: it can show that a run has not converged, not that it has.
         Weighted draws have no chains, and ``ess`` in the place of these.
+        Of a parameter that wraps the numbers are those of draws within half a period of
+        their mean direction; R-hat and sample sizes are the worse of two components of
+        its direction.
         With latent variables ``kind`` is ``"free"`` for parameters and ``"latent"`` in
         their rows, whose numbers are those of finite values; where there are others,
         R-hat and sample sizes are NaN.
@@ -68,7 +73,7 @@ def summary(result: Result) -> pd.DataFrame:
         return table
     table.insert(1, "kind", "free")
     samples = latents.samples
-    columns = columns_of_table(result, samples.position, latents.points)
+    columns = columns_of_table(result, samples, samples.position, latents.points)
     below = pd.DataFrame(columns, samples.names)
     below.insert(0, "unit", samples.units)
     below.insert(1, "kind", "latent")

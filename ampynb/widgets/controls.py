@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import ipywidgets
-import numpy as np
 from ipywidgets.widgets.widget_description import DescriptionStyle
 
 from ampynb.widgets.point import Control
@@ -131,13 +130,10 @@ class ParameterControl:
         self.slider.close()
         self.number.close()
 
-    def _clipped(self, value: float) -> float:
-        return float(np.clip(value, *self.control.interval))
-
     def _on_grid(self, value: float) -> float:
         """Return the value of the slider's nearest step."""
         steps = round(
-            (self.control.scaled(self._clipped(value)) - self._low) / self._step
+            (self.control.scaled(self.control.within(value)) - self._low) / self._step
         )
         place = self._low + steps * self._step
         return _plain(10.0**place if self.control.logarithmic else place)

@@ -10,6 +10,7 @@ from matplotlib.patches import Polygon
 from matplotlib.transforms import Affine2D
 
 from ampynb.algorithms.algorithm import WARMUP
+from ampynb.model.circle import in_one_piece, nearest
 from ampynb.plots.figure import COLOURS, GREY, padded_range
 from ampynb.results.history import History
 
@@ -79,17 +80,20 @@ class LiveTraces:
         """
         history, warmup = self.history, self.history.steps(WARMUP)
         steps, position = history.thinned(MOST_POINTS)
+        position = in_one_piece(position, history.periods)
         kept = position[_shown_from(steps, warmup, history.live is not None) :]
         chosen = np.linspace(0, position.shape[1] - 1, MOST_CHAINS).astype(int)
         shown = np.unique(chosen)
         changed = self._reach(int(steps[-1]), whole)
+        beside, live = kept, history.live
+        if live is not None:
+            centre = position.mean(axis=(0, 1))
+            beside = nearest(live.position, centre, history.periods)
         for i, trace in enumerate(self.traces):
             self._draw_chains(i, steps, position[:, shown, i])
             self._shades[i].set_width(warmup)
             low, high = kept[..., i].min(), kept[..., i].max()
             changed = _fit_limits(trace, low, high) or changed
-            live = history.live
-            beside = kept if live is None else live.position
             self._fills[i].set_xy(_outline(beside[..., i], trace.get_ylim()))
         return changed
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpyro.distributions as dist
 
+from ampynb.model.circle import wrapped
 from ampynb.model.instance import read
 from ampynb.model.model import Model
 from ampynb.model.quantile import is_logarithmic
@@ -33,6 +34,9 @@ class Control:
         The row of the table that it belongs to.
     interval : tuple of float
         Range of the slider [model units].
+    period : float, optional
+        Of a parameter that wraps: the slider shows a value outside its range where it
+        is a period on or back.
     """
 
     element: str
@@ -41,6 +45,7 @@ class Control:
     unit: str
     interval: tuple[float, float]
     logarithmic: bool
+    period: float | None = None
 
     @property
     def group(self) -> str:
@@ -48,6 +53,12 @@ class Control:
         if self.element != self.parameter:
             return self.parameter
         return self.parameter.rpartition(".")[0]
+
+    def within(self, value: float) -> float:
+        """Return where the slider stands for a value: on the same point, or the end."""
+        if self.period is not None:
+            return float(wrapped(value, *self.interval, self.period))
+        return float(np.clip(value, *self.interval))
 
     def scaled(self, value: Any) -> Any:
         """Map values to the slider's own scale."""
@@ -188,7 +199,8 @@ class Point:
         if prior is not None:
             freed[name] = prior
         elif kinds[name] == "fixed":
-            freed.setdefault(name, default_prior(self.values[name]))
+            period = self.given.entry(name)[0].period
+            freed.setdefault(name, default_prior(self.values[name], period))
         return replace(self, fixed=self.fixed - {name}, freed=freed)
 
     def _check(self, name: str) -> None:
@@ -214,11 +226,14 @@ def _controlled(model: Model) -> Iterator[Row]:
             yield row
 
 
-def default_prior(value: np.ndarray) -> dist.Distribution:
+def default_prior(value: np.ndarray, period: float | None = None) -> dist.Distribution:
     """Return the prior of a parameter that is freed without one.
 
-    Log-uniform over two decades about a positive value, else normal about it.
+    Log-uniform over two decades about a positive value, else normal about it; uniform
+    where it wraps.
     """
+    if period is not None:
+        return dist.Uniform(value - period / 2, value + period / 2)
     if np.all(value > 0):
         return dist.LogUniform(value / 10, value * 10)
     return dist.Normal(value, np.maximum(np.abs(value), 1.0))
@@ -232,7 +247,8 @@ def controls_of(model: Model) -> list[Control]:
     """
     values = {row.name: given for row, given in model.entries()}
     rows = list(_controlled(model))
-    loose = {r.name: default_prior(values[r.name]) for r in rows if r.kind == "fixed"}
+    fixed = [row for row in rows if row.kind == "fixed"]
+    loose = {r.name: default_prior(values[r.name], r.period) for r in fixed}
     free = model.with_priors(loose) if loose else model
     central = free.prior_interval(PRIOR_MASS)
     intervals = np.where(np.isfinite(free.bounds), free.bounds, central)
@@ -249,7 +265,6 @@ def controls_of(model: Model) -> list[Control]:
                 low, high = central[i]
             label = "" if label == element else label
             interval = (float(low), float(high))
-            controls.append(
-                Control(element, row.name, label, row.unit, interval, logarithmic)
-            )
+            one = Control(element, row.name, label, row.unit, interval, logarithmic)
+            controls.append(replace(one, period=row.period))
     return controls

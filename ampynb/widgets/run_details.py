@@ -9,6 +9,7 @@ import numpy as np
 
 from ampynb.algorithms.algorithm import SAMPLING, WARMUP
 from ampynb.inference.run import Run
+from ampynb.model.circle import directions, in_one_piece
 from ampynb.results.live_numbers import r_hat_without
 
 __all__ = ["details_html", "tables_of"]
@@ -54,10 +55,11 @@ def _of_chains(run: Run, phase: str) -> Table:
         columns["step size"] = [f"{one:.3g}" for one in step_size]
     few = 3 <= n <= MOST_CHAINS_COMPARED
     if algorithm.independent_chains and phase == SAMPLING and few:
-        without = r_hat_without(rows)
+        without = r_hat_without(directions(rows, run.history.periods))
         columns["worst R-hat without it"] = [f"{one:.3f}" for one in without]
     names = run.posterior.model.names[:MOST_PARAMETERS]
-    for name, means in zip(names, rows.mean(axis=0).T, strict=False):
+    whole = in_one_piece(rows, run.history.periods)
+    for name, means in zip(names, whole.mean(axis=0).T, strict=False):
         columns[f"mean {name}"] = [f"{one:.5g}" for one in means]
     during = "" if phase == SAMPLING else ", in the warm-up"
     shown = "" if n <= MOST_CHAINS else f": {MOST_CHAINS} of {n}"
@@ -83,6 +85,7 @@ def _of_live_points(run: Run) -> Table:
     assert live is not None
     names = run.posterior.model.names
     flat = live.position.reshape(-1, live.position.shape[-1])
+    flat = in_one_piece(flat, run.history.periods)
     low, middle, high = np.quantile(flat, (0.0, 0.5, 1.0), axis=0)
     log_likelihood = live.stats["log_likelihood"]
     worst, best = np.min(log_likelihood), np.max(log_likelihood)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ampynb.algorithms.nested_outcome import equal_weights
+from ampynb.model.circle import nearest
 from ampynb.plots.sample_scene import Trace
 from ampynb.results.columns import Columns
 from ampynb.results.result import Result
@@ -48,7 +50,8 @@ class Samples:
         points = result.points
         self.is_weighted = bool(weighted)
         self.nwalkers = 1 if weighted else result.draws.shape[1]
-        self.vectors = np.asarray(points.values)
+        vectors = weighted["position"] if weighted else result.flat_draws
+        self.vectors = np.asarray(vectors)
         count = len(self.vectors)
         weights = np.ones(count) if points.weights is None else points.weights
         self.weights = weights / np.sum(weights)
@@ -65,6 +68,10 @@ class Samples:
     def _columns(self) -> Columns:
         table = self.result.table
         columns = Columns.of(table, self.vectors[:, None])
+        # Of weighted samples, where most of the weight is.
+        centre = self.result.points.mean()
+        position = nearest(columns.position, centre, columns.periods)
+        columns = dataclasses.replace(columns, position=position)
         if not set(self.names) <= set(columns.names):
             samples = self.result.latents.at(self.vectors)
             columns = columns.beside(Columns.of(samples, samples.position[:, None]))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ampynb.model.circle import nearest
 from ampynb.results.result import Result
 
 __all__ = ["Moment", "temperatures_of", "timeline"]
@@ -68,6 +70,15 @@ def timeline(result: Result, count: int, temperature: int = 0) -> list[Moment]:
     temperature : int
         Which of `temperatures_of`.
     """
+    moments = _moments(result, count, temperature)
+    periods, centre = result.table.periods, result.points.mean()
+    return [
+        dataclasses.replace(one, points=nearest(one.points, centre, periods))
+        for one in moments
+    ]
+
+
+def _moments(result: Result, count: int, temperature: int) -> list[Moment]:
     weighted = result.outcome.weighted
     if "log_volume" in weighted:
         return _nested(weighted, count, result.algorithm.nwalkers)

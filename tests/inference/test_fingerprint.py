@@ -106,6 +106,13 @@ def test_a_parameter_s_place_is_told():
     assert set(section("parameter", model=nested)) == {"lens.mass", "slope"}
 
 
+def test_a_period_is_told_and_its_absence_is_not():
+    prior = dist.Uniform(0.0, 24.0)
+    model = anb.Model(hour=anb.Parameter(prior, period=24.0))
+    plain = section("parameter", model=anb.Model(hour=prior))["hour"]
+    assert section("parameter", model=model)["hour"] == f"{plain} period 24.0"
+
+
 def test_units_and_labels_are_for_people_alone():
     named = anb.Parameter(dist.Normal(1.0, 2.0), unit="mJy", label="m")
     model = anb.Model(slope=named, intercept=dist.Normal(0.0, 1.0))
