@@ -12,8 +12,9 @@ import numpy as np
 from ampynb.analysis.hooks import Hooks
 from ampynb.analysis.panel import Panel
 from ampynb.analysis.visualization import compiled_fit, compiled_fits
-from ampynb.model.arrays import Bundle, is_array, split_object
+from ampynb.model.arrays import Bundle, Leaves, is_array, split_object
 from ampynb.model.options import names_options
+from ampynb.model.units import with_unit
 
 if TYPE_CHECKING:
     from ampynb.analysis.latent import Latent, LatentSamples
@@ -126,7 +127,10 @@ class Analysis(Hooks):
     def panel(self) -> Any:
         """Return how the fit is drawn, a `Panel`; by default against ``self.x``."""
         x = getattr(self, "x", None)
-        return Panel(x=x, xlabel="x" if x is not None else "index", ylabel="data")
+        if x is None:
+            return Panel(xlabel="index", ylabel="data")
+        _, unit = with_unit(x)
+        return Panel(x=x, xlabel=f"x [{unit}]" if unit else "x", ylabel="data")
 
     def with_data(self, data: Any, observed: Any) -> Analysis:
         """Return a copy of the analysis that has other data.
@@ -299,6 +303,6 @@ def _are_equal(leaf: Any, observed: Any) -> bool:
 
 def _bundle_analysis(analysis: Analysis) -> Bundle:
     """Return the analysis as a pytree: arrays as leaves, all else as structure."""
-    leaves: list = []
+    leaves = Leaves()
     skeleton = split_object(analysis, leaves, lambda _: False, (id(analysis),))
     return Bundle.tree_unflatten(skeleton, leaves)

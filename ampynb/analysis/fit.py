@@ -15,10 +15,12 @@ from jax.core import Tracer
 from ampynb.model.containers import as_numbers
 from ampynb.model.masked import unmask
 from ampynb.model.options import names_options
+from ampynb.model.units import in_unit, with_unit
 
 __all__ = ["GaussianFit", "MissingDataError", "PoissonFit", "StudentTFit", "used_in"]
 
 FLAGS = ("mask", "upper_limit")
+IN_DATA_UNIT = {"data", "noise", "model", "curve"}
 BY_DATUM = ("data", "noise", "model", *FLAGS)
 
 
@@ -26,14 +28,17 @@ def _normalise(fit: Any) -> None:
     """Make each attribute of a fit an array of floats or booleans, and check them.
 
     A user's number, list, column or array of any type becomes one that all else here
-    can be written for. In JAX, integers would break gradients. What is masked in one
-    array is left out of all.
+    can be written for, in the unit of the data. In JAX, integers would break gradients.
+    What is masked in one array is left out of all.
     """
     given = {
         field.name: value
         for field in fields(fit)
         if (value := getattr(fit, field.name)) is not None or field.default is MISSING
     }
+    _, unit = with_unit(given["data"])
+    for name in IN_DATA_UNIT & set(given):
+        given[name] = in_unit(name, given[name], unit, "data")
     for name in set(BY_DATUM) & set(given):
         given[name], used = unmask(given[name])
         if used is not None:

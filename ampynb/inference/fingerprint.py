@@ -24,6 +24,7 @@ from ampynb.model.masked import unmask
 from ampynb.model.model import Model
 from ampynb.model.prior_numbers import numbers_in
 from ampynb.model.prior_text import describe_prior
+from ampynb.model.units import with_unit
 
 __all__ = ["asked_for", "differences", "fingerprint"]
 
@@ -141,6 +142,9 @@ def _words(value: Any, above: tuple[int, ...] = ()) -> str:
         value = value.item()
     if id(value) in above:
         return "..."
+    numbers, unit = with_unit(value)
+    if unit is not None:
+        return f"{inner(numbers)} {unit}"
     values, used = unmask(value)
     if used is not None:
         return f"{np.shape(values)} {_digest(values, used)}"

@@ -21,9 +21,11 @@ from ampynb.model.containers import ListedNumbers, array_in, numbers_in_list
 from ampynb.model.content import content_of
 from ampynb.model.masked import MaskedValues, unmask
 from ampynb.model.prior_numbers import Numbers
+from ampynb.model.units import System, with_unit
 
 __all__ = [
     "Bundle",
+    "Leaves",
     "attributes_of",
     "constants_in",
     "is_array",
@@ -45,6 +47,14 @@ _PLAIN = (
     ModuleType,
     np.ufunc,
 )
+
+
+class Leaves(list):
+    """Arrays that are met in one object, and the system of units of quantities."""
+
+    def __init__(self):
+        super().__init__()
+        self.system = System()
 
 
 @dataclass(frozen=True)
@@ -154,6 +164,11 @@ def split(value: Any, numbers: bool = False) -> tuple[list, Any]:
 
 
 def _split(value: Any, leaves: list, numbers: bool, above: tuple[int, ...]) -> Any:
+    if isinstance(value, np.ndarray):
+        value, unit = with_unit(value)
+        if unit is not None:
+            system = getattr(leaves, "system", None) or System()
+            value = system.convert(value, unit)
     value, used = unmask(value)
     if used is not None:
         value = MaskedValues(value, used)

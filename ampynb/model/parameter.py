@@ -18,6 +18,7 @@ from ampynb.model.options import names_options
 from ampynb.model.prior_check import check_prior
 from ampynb.model.prior_text import describe_prior
 from ampynb.model.truncation import exact
+from ampynb.model.units import without_unit
 
 __all__ = ["Collection", "Parameter"]
 
@@ -36,8 +37,9 @@ class Parameter:
         gives a number or an array, ``lambda m: m.a + 2 * m.b``, and free where it
         gives a prior, which then depends on them: ``lambda m: dist.Normal(m.mean,
         m.spread)``.
-    unit : str
-        Unit of the values, for tables and axes: ``"mJy/day"``.
+    unit : str, or unit of astropy
+        Unit of the values, for tables and axes: ``"mJy/day"``. Quantities of astropy
+        in the prior are converted to it; without one it is that of the first.
     label : str, optional
         LaTeX for plots, with or without dollar signs around it; the name serves where
         it is missing or empty.
@@ -62,7 +64,9 @@ class Parameter:
     period: float | None = None
 
     def __post_init__(self):
-        object.__setattr__(self, "prior", _checked(self.prior))
+        prior, unit = without_unit(self.prior, self.unit)
+        object.__setattr__(self, "prior", _checked(prior))
+        object.__setattr__(self, "unit", unit)
         object.__setattr__(self, "label", checked_label(self.label))
         prior, period = self.prior, self.period
         if isinstance(prior, dist.Distribution):
