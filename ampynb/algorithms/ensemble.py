@@ -139,7 +139,7 @@ class Ensemble(Algorithm):
         )
         metrics = {"acceptance_rate": float(accepted.mean()) / step} if step else {}
         rejections = Rejections.of_counts(tried + evaluated.sum(axis=0))
-        remarks = moved_words(*map(int, moved), self.nwalkers)
+        remarks = moved_words(int(moved[0]), int(moved[1]), self.nwalkers)
         return self.status_at(step, metrics, rejections, remarks)
 
     def live(self, state: EnsembleState) -> None:
@@ -178,7 +178,10 @@ def _init(
 def _with_stranded_moved(posterior: Posterior, state: EnsembleState) -> EnsembleState:
     """Return the state with walkers that are stranded moved to the others."""
     walkers = state.walkers
-    begin = Moved(*jax.device_get(walkers[:3]))
+    position, log_prior, log_likelihood = jax.device_get(
+        (walkers.position, walkers.log_prior, walkers.log_likelihood)
+    )
+    begin = Moved(position, log_prior, log_likelihood)
     ndim = begin.position.shape[1]
     lost = stranded(begin.log_prior + begin.log_likelihood, ndim)
     if not lost.any():

@@ -169,7 +169,8 @@ class EmceeEnsemble(Algorithm):
         """Return how far the walkers are, with their mean acceptance rate."""
         moves = max(state.step * self.nwalkers, 1)
         metrics = {"acceptance_rate": state.accepted / moves} if state.step else {}
-        remarks = moved_words(*map(int, state.moved), self.nwalkers)
+        at_start, in_burn = map(int, state.moved)
+        remarks = moved_words(at_start, in_burn, self.nwalkers)
         rejections = state.rejected.rejections()
         return self.status_at(state.step, metrics, rejections, remarks)
 

@@ -12,6 +12,7 @@ import numpy as np
 from ampynb.algorithms.algorithm import SAMPLING, WARMUP, Draws, Estimate, Outcome
 from ampynb.algorithms.registry import describe_algorithm, described_algorithm
 from ampynb.algorithms.tempered import EVERY_TEMPERATURE
+from ampynb.analysis.rejections import Rejections
 from ampynb.results.history import History
 from ampynb.results.inference_data import groups_of, read
 from ampynb.results.stored_table import StoredTable, describe_table, posterior_with
@@ -46,6 +47,8 @@ def record_of(result: Result) -> str:
             "message": result.message,
             "devices": result.devices,
             "warnings": list(result.warnings),
+            "rejections": result.history.rejections.as_dict(),
+            "remarks": list(result.history.remarks),
             "log_evidence": outcome.log_evidence,
             "trouble": list(outcome.trouble),
         }
@@ -99,6 +102,8 @@ def load(
     table = StoredTable.from_description(record["table"])
     outcome = _outcome(groups, table, record)
     history = History()
+    history.rejections = Rejections.from_dict(record["rejections"])
+    history.said = tuple(record["remarks"])
     for phase, prefix in ((WARMUP, "warmup_"), (SAMPLING, "")):
         if f"{prefix}posterior" in groups:
             history.append(_draws(groups, table, phase, prefix, outcome))

@@ -87,6 +87,7 @@ def test_the_count_goes_on_where_a_run_is_continued(tmp_path: Path):
     assert again.history.rejections == whole
     assert anb.open_run(path).history.rejections == whole
     assert str(whole) in anb.open_run(path).verdict()
+    assert str(whole) in anb.load(again.to_netcdf(tmp_path / "half.nc")).verdict()
     # the same run, finished, is read again
     read = run(raising(), **options, iterations=200, path=path)
     assert read.history.rejections == whole
