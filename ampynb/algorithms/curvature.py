@@ -13,11 +13,12 @@ import numpy as np
 
 from ampynb.algorithms.trust_region import Box, Local
 from ampynb.analysis.posterior import Posterior
+from ampynb.analysis.rejections import REJECTING
 
-__all__ = ["Exact", "Numerical"]
+__all__ = ["Exact", "Gradients", "Numerical"]
 
 # Steps of finite differences, over the width of the density.
-RESIDUAL_STEP, VALUE_STEP = 1e-4, 1e-2
+RESIDUAL_STEP, GRADIENT_STEP, VALUE_STEP = 1e-4, 1e-3, 1e-2
 FIRST_WIDTHS = 10.0  # of the density in the prior, before any is known
 SAME = 1e-9  # for the check that residuals give the log density
 
@@ -141,6 +142,70 @@ def has_prior(density: str) -> bool:
     return density == "log_posterior"
 
 
+class Gradients:
+    """Minus a log density that JAX differentiates once: central differences of that.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    density : str
+        Method of the posterior.
+    in_z : bool
+        Whether points are unconstrained coordinates, rather than vectors.
+    box : Box
+        Differences are taken inside.
+    """
+
+    def __init__(self, posterior: Posterior, density: str, in_z: bool, box: Box):
+        self._posterior, self._density, self._in_z = posterior, density, in_z
+        self._box, self._scales = box, FIRST_WIDTHS / box.widths
+
+    def first(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return minus the log density at a point, and its gradient."""
+        value, gradient = _first(
+            x, self._posterior, density=self._density, in_z=self._in_z
+        )
+        return float(value), np.asarray(gradient)
+
+    def at(self, x: np.ndarray) -> Local:
+        """Return minus the log density near a point."""
+        value, gradient = self.first(x)
+        none = np.zeros((len(x), len(x)))
+        local = Local(0.0, value, gradient, none, self.hessian(x))
+        if local.is_finite:
+            self._scales = np.maximum(local.scales, FIRST_WIDTHS / self._box.widths)
+        return local
+
+    def hessian(self, x: np.ndarray) -> np.ndarray:
+        """Return the Hessian of minus the log density, (ndim, ndim)."""
+        middle, steps = _steps(x, GRADIENT_STEP / self._scales, self._box)
+        up, down = (
+            np.stack([self.first(middle + side * step)[1] for step in steps])
+            for side in (1, -1)
+        )
+        half = (up - down) / (4 * np.diag(steps))[:, None]
+        return half + half.T
+
+
+@functools.partial(jax.jit, static_argnames=("density", "in_z"))
+def _first(x: jax.Array, posterior: Posterior, *, density: str, in_z: bool) -> tuple:
+    """Return minus the log density and its gradient."""
+
+    def cost(x: jax.Array) -> jax.Array:
+        vector = posterior.model.constrain(x) if in_z else x
+        return -getattr(posterior, density)(vector)
+
+    return jax.value_and_grad(cost)(x)
+
+
+def _steps(
+    x: np.ndarray, lengths: np.ndarray, box: Box
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the middle of differences, and one step along each axis."""
+    low, high = box.low + lengths, box.high - lengths
+    return np.clip(x, low, np.maximum(low, high)), np.diag(lengths)
+
+
 class Numerical:
     """Minus a log density that JAX cannot differentiate, by central differences.
 
@@ -173,6 +238,7 @@ class Numerical:
         self._box, self._on_evaluation = box, on_evaluation
         self._scales = FIRST_WIDTHS / box.widths
         self._by_residuals = self._is_scaled = False
+        self._number = 0  # of residuals
 
     def value(self, x: np.ndarray) -> float:
         """Return minus the log density at a point."""
@@ -205,28 +271,30 @@ class Numerical:
         self._on_evaluation()
         vector = self._vector(x)
         of_prior = float(self._posterior.log_prior(vector))
-        parts: Any = self._posterior.least_squares(vector)
+        try:
+            parts: Any = self._posterior.least_squares(vector)
+        except REJECTING:
+            return np.full(self._number, np.nan), np.inf
         residuals, rest = parts
         return residuals, -rest - (of_prior if has_prior(self._density) else 0.0)
 
     def take_residuals(self, x: np.ndarray) -> bool:
         """Use residuals if they give the log density at a point; return whether."""
-        if self._posterior.least_squares(self._vector(x)) is None:
+        try:
+            parts = self._posterior.least_squares(self._vector(x))
+        except REJECTING:
             return False
+        if parts is None:
+            return False
+        self._number = len(parts[0])
         residuals, rest = self._parts(x)
         cost = 0.5 * float(np.sum(residuals**2)) + rest
         self._by_residuals = bool(np.isclose(cost, self.value(x), rtol=SAME, atol=SAME))
         return self._by_residuals
 
-    def _steps(self, x: np.ndarray, fraction: float) -> tuple[np.ndarray, np.ndarray]:
-        """Return the middle of differences, and one step along each axis."""
-        steps = fraction / self._scales
-        low, high = self._box.low + steps, self._box.high - steps
-        return np.clip(x, low, np.maximum(low, high)), np.diag(steps)
-
     def _of_residuals(self, x: np.ndarray) -> Local:
         residuals, rest = self._parts(x)
-        middle, steps = self._steps(x, RESIDUAL_STEP)
+        middle, steps = _steps(x, RESIDUAL_STEP / self._scales, self._box)
         sides = [[self._parts(middle + s * step) for s in (1, -1)] for step in steps]
         lengths = np.diag(steps)
         pairs = list(zip(sides, lengths, strict=True))
@@ -242,8 +310,8 @@ class Numerical:
         )
 
     def _of_values(self, x: np.ndarray) -> Local:
-        value, (middle, steps) = self.value(x), self._steps(x, VALUE_STEP)
-        lengths, n = np.diag(steps), len(x)
+        middle, steps = _steps(x, VALUE_STEP / self._scales, self._box)
+        value, lengths, n = self.value(x), np.diag(steps), len(x)
         at_middle = value if np.array_equal(middle, x) else self.value(middle)
         up = np.array([self.value(middle + step) for step in steps])
         down = np.array([self.value(middle - step) for step in steps])

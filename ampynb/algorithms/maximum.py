@@ -14,6 +14,7 @@ __all__ = ["MOST_GAIN", "NOT_FINITE", "STOPPED", "Verdict", "judge"]
 MOST_GAIN = 1e-7  # in log density, that a further step may have in store
 MOST_GAIN_AT_LAST = 1e-4  # where rounding lets no further step do better
 FLAT = 1e-12  # curvature along a direction, over the typical one
+AS_WIDE = 2.0  # widths of the density in the prior
 STEPS = 8
 STOPPED = "stopped on request; call it again from here to go on"
 NOT_FINITE = (
@@ -32,15 +33,16 @@ class Verdict(NamedTuple):
         Minus the log density.
     converged : bool
     message : str
-    at_edge : bool
-        Whether an element is at the edge of its prior.
+    doubtful : bool
+        Whether there may be a better one: an element is at the edge of its prior, or
+        as uncertain as that leaves it.
     """
 
     x: np.ndarray
     cost: float
     converged: bool
     message: str
-    at_edge: bool = False
+    doubtful: bool = False
 
     def is_better_than(self, other: Verdict) -> bool:
         """Whether the point is higher, or as high and a maximum."""
@@ -80,10 +82,9 @@ def judge(
         if newton.flattest < FLAT or not inside:
             break
         new = objective.at(x_new)
-        if here.decrease_to(new) < -4 * here.rounding - MOST_GAIN:
-            break
         newton_new = _newton(objective, x_new, new, free, box)
-        exhausted = not newton_new.gain < newton.gain / 2
+        is_down = here.decrease_to(new) >= -4 * here.rounding - MOST_GAIN
+        exhausted = not (is_down and newton_new.gain < newton.gain / 2)
         if exhausted:
             break
         x, here, newton = x_new, new, newton_new
@@ -145,5 +146,6 @@ def _told(
                 f" inside the prior of {', '.join(edges)}, at whose edge it is; widen "
                 "the prior if values beyond are possible"
             )
-        return Verdict(x, here.value, True, message, bool(edges))
-    return Verdict(x, here.value, False, message, bool(edges))
+        wide = bool(np.any(here.scales * box.widths < AS_WIDE))
+        return Verdict(x, here.value, True, message, bool(edges) or wide)
+    return Verdict(x, here.value, False, message, True)

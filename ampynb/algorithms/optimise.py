@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-import jax
 import numpy as np
 import scipy.optimize
 
-from ampynb.algorithms.curvature import Exact, Numerical
+from ampynb.algorithms.curvature import Exact, Gradients, Numerical
 from ampynb.algorithms.maximum import NOT_FINITE, STOPPED, Verdict, judge
-from ampynb.algorithms.trust_region import Box, Objective, descend
+from ampynb.algorithms.trust_region import Box, Descent, Objective, descend
 from ampynb.analysis.posterior import Posterior
 from ampynb.model.function import Function
 from ampynb.model.model import Model
 
 __all__ = ["Optimum", "maximise"]
 
-MOST_WITH_HESSIAN = 100  # parameters
+MOST_WITH_HESSIAN = 100  # parameters, in each step
+MOST_JUDGED = 1000  # parameters, by the Hessian at the end
 BOLD, CAUTIOUS = 100.0, 0.1  # first steps, over the length of the start
 MOST_GAIN_BY_GRADIENTS = 1e-5  # in log density, that a further step may have in store
 RESTARTS = 4
@@ -99,13 +98,14 @@ def maximise(
     fit of such have, the steps are those of Levenberg (1944) and Marquardt (1963) on
     them, in the form of Moré (1978), and priors, upper limits and a noise that is
     fitted enter with their second derivatives; elsewhere they are Newton's, in a trust
-    region. The priors' edges bound the search. One that ends in doubt, or at an edge,
-    is made again from the start with shorter steps, and the better end is kept.
+    region. The priors' edges bound the search. One that ends in doubt, at an edge, or
+    where the data say no more of a parameter than its prior, is made again from the
+    start with shorter steps, and the better end is kept.
 
     Derivatives are exact for an analysis in JAX. For one in NumPy they are central
     differences, after a simplex search (Nelder & Mead 1965) where there are no
-    residuals. With more than 100 parameters, or a likelihood that JAX cannot
-    differentiate twice, the method is L-BFGS (Liu & Nocedal 1989).
+    residuals; so are second ones of a likelihood that JAX cannot differentiate twice.
+    With more than 100 parameters the method is L-BFGS (Liu & Nocedal 1989).
 
     Parameters
     ----------
@@ -124,7 +124,8 @@ def maximise(
     ValueError
         Where the start lies outside the prior's support.
     """
-    return _Climb(posterior, density, on_step, iterations).from_vector(vector)
+    climb = _Climb(posterior.read(), density, on_step, iterations)
+    return climb.from_vector(vector)
 
 
 class _Climb:
@@ -165,10 +166,10 @@ class _Climb:
             if not differences.take_residuals(x):
                 x = self._simplex(differences, x)
             return self._by_curvature(differences, x)
-        exact = Exact(*common)
-        if len(x) <= MOST_WITH_HESSIAN and exact.exists_at(x):
-            return self._by_curvature(exact, x)
-        return self._by_gradients(x)
+        exact, gradients = Exact(*common), Gradients(*common, self.box)
+        if len(x) > MOST_WITH_HESSIAN:
+            return self._by_gradients(gradients, x)
+        return self._by_curvature(exact if exact.exists_at(x) else gradients, x)
 
     # Where it is
 
@@ -193,7 +194,7 @@ class _Climb:
         if not objective.at(x).is_finite:
             return Verdict(x, np.inf, False, NOT_FINITE)
         first = self._search(objective, x, BOLD, self._is_last)
-        if first.message == STOPPED or (first.converged and not first.at_edge):
+        if first.message == STOPPED or not first.doubtful:
             return first
         self.best = first.x
         second = self._search(objective, x, CAUTIOUS, self._poll)
@@ -226,15 +227,14 @@ class _Climb:
         )
         return point(found.x)
 
-    def _by_gradients(self, x: np.ndarray) -> Verdict:
+    def _by_gradients(self, gradients: Gradients, x: np.ndarray) -> Verdict:
         """Return the end of searches by L-BFGS, each with a memory of its own."""
         origin, box, widths = x, self.box, self.box.widths
-        arguments = (self.posterior, self.density, self.in_z)
 
         def objective(u: np.ndarray) -> tuple[float, np.ndarray]:
-            value, gradient = _log_density(origin + widths * u, *arguments)
-            gradient = np.nan_to_num(np.asarray(gradient), posinf=0.0, neginf=0.0)
-            return (-float(value) if np.isfinite(value) else HUGE), -gradient * widths
+            value, gradient = gradients.first(origin + widths * u)
+            gradient = np.nan_to_num(gradient, posinf=0.0, neginf=0.0)
+            return (value if np.isfinite(value) else HUGE), gradient * widths
 
         def callback(intermediate_result: Any) -> None:
             self.best = origin + widths * intermediate_result.x
@@ -260,6 +260,9 @@ class _Climb:
         x = origin + widths * u
         if cost == HUGE:
             return Verdict(x, np.inf, False, NOT_FINITE)
+        if len(x) <= MOST_JUDGED and gain <= MOST_GAIN_BY_GRADIENTS:
+            ended = Descent(x, gradients.at(x), True, False)
+            return judge(gradients, ended, box, self.model.names)
         converged = gain <= MOST_GAIN_BY_GRADIENTS
         promise = f"by L-BFGS a further step promises {gain:.2g} in log density"
         advice = "" if converged else "; call it again from here"
@@ -298,11 +301,3 @@ def _inside(model: Model, vector: np.ndarray) -> np.ndarray:
             f"{model.names[element]}={vector[element]:.6g}; move it inside"
         )
     return np.nan_to_num(z, posinf=EDGE, neginf=-EDGE)
-
-
-@functools.partial(jax.jit, static_argnames=("density", "in_z"))
-@jax.value_and_grad
-def _log_density(
-    x: jax.Array, posterior: Posterior, density: str, in_z: bool
-) -> jax.Array:
-    return getattr(posterior, density)(posterior.model.constrain(x) if in_z else x)

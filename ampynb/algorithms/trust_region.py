@@ -54,7 +54,8 @@ class Local(NamedTuple):
     @property
     def rounding(self) -> float:
         """Size of the rounding error of the value."""
-        return EPSILON * (self.squares + abs(self.rest))
+        epsilon = float(np.finfo(self.gradient.dtype).eps)
+        return epsilon * (self.squares + abs(self.rest))
 
     @property
     def scales(self) -> np.ndarray:

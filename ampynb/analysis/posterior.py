@@ -203,7 +203,9 @@ class Posterior:
         """
         if not self.analysis.has_fit:
             return None
-        fit = self.analysis.fit_from(self.model.instance_from_vector(vector))
+        instance = self.model.instance_from_vector(vector)
+        with self.as_read():
+            fit = self.analysis.fit_from(instance)
         parts = getattr(fit, "least_squares", None)
         if parts is None:
             return None
