@@ -21,6 +21,11 @@ import pandas as pd
 table = pd.DataFrame({"x": x, "y": y, "yerr": 0.5})
 analysis = Line(table.x, table.y, table["yerr"])
 """
+QUANTITIES = """
+import astropy.units as u
+
+analysis = Line(x, y * u.mJy, yerr=500 * u.uJy)
+"""
 OTHER_DATA = {
     "integers": {ANALYSIS: "analysis = Line(x, y.round().astype(np.int64), yerr=1)\n"},
     "counts": {
@@ -30,6 +35,7 @@ OTHER_DATA = {
         "dist.Uniform(-5, 5)": "dist.Uniform(0.1, 5)",
     },
     "DataFrame": {ANALYSIS: FRAME},
+    "quantities": {ANALYSIS: QUANTITIES},
 }
 
 
