@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ampynb.analysis.analysis import _bundle_analysis
 from ampynb.analysis.fit import MissingDataError
 from ampynb.analysis.joint import fits_in
 from ampynb.analysis.posterior import Posterior
@@ -24,6 +25,15 @@ __all__ = ["check_likelihood"]
 
 PACKAGE = Path(__file__).parents[1]
 OF_SEQUENCES = re.compile(r"\b(list|tuple|sequence)\b")
+_AN_ARRAY = "which is an array in compiled code: leave out .values and .to_numpy()"
+_COLUMNS = "of which JAX takes no columns: keep them as arrays, with numpy.asarray"
+CONTAINERS = {
+    "tuple": "which is a setting: give numbers as an array",
+    "Series": _AN_ARRAY,
+    "DataArray": _AN_ARRAY,
+    "DataFrame": _COLUMNS,
+    "Dataset": _COLUMNS,
+}
 OF_SHAPES = re.compile(r"broadcast|shape|dimension|length", re.IGNORECASE)
 
 
@@ -61,15 +71,29 @@ def check_likelihood(posterior: Posterior) -> None:
                 f"values into Python or NumPy ones ({_first_line(error)}); use "
                 "jax.numpy in it, compute what does not depend on the parameters in "
                 "__init__, or construct the analysis with use_jax=False"
+                f"{_of_containers(posterior.analysis)}"
             ) from error
         if _is_ours(error):
             raise
         raise ValueError(
             "expected a likelihood that can be evaluated at the prior medians; got "
             f"{type(error).__name__}: {_first_line(error)}{_place_of(error)}; "
-            f"{_remedy(posterior, error)}"
+            f"{_remedy(posterior, error)}{_of_containers(posterior.analysis)}"
         ) from error
     _check_missing(posterior, vector)
+
+
+def _of_containers(analysis: Any) -> str:
+    """Return which attributes JAX does not compute with as they are, and what to do."""
+    if not analysis.use_jax:
+        return ""
+    told = [
+        f"; {name!r} is a {kind}, {remedy}"
+        for name, value in vars(analysis).items()
+        for kind, remedy in CONTAINERS.items()
+        if type(value).__qualname__ == kind
+    ]
+    return "".join(told)
 
 
 def _check_missing(posterior: Posterior, vector: Any) -> None:
@@ -80,7 +104,7 @@ def _check_missing(posterior: Posterior, vector: Any) -> None:
     analysis = posterior.analysis
     if not (analysis.use_jax and analysis.has_fit):
         return
-    if not any(_has_nan(leaf) for leaf in jax.tree_util.tree_leaves(posterior)):
+    if not any(_has_nan(leaf) for leaf in _bundle_analysis(analysis).leaves):
         return
     for name, (data, mask) in jax.device_get(_data(posterior, vector)).items():
         if isinstance(data, np.ndarray) and data.dtype.kind in "fc":

@@ -13,6 +13,7 @@ import pytest
 import xarray as xr
 
 import ampynb as anb
+from ampynb.analysis.check import check_likelihood
 from ampynb.widgets.point import controls_of
 
 COUNTS = np.array([3, 0, 7, 1, 4, 12])
@@ -259,3 +260,41 @@ def test_every_frame_of_a_sweep_is_that_of_its_fit(kind, tmp_path):
         )
         np.testing.assert_allclose(*residuals, rtol=1e-5)
         assert sweep.numbers[place] == frame.numbers
+
+
+TABLE = pd.DataFrame({"t": RATES, "counts": COUNTS})
+CONTAINERS = {
+    "DataFrame": (TABLE, lambda d, i: i.rate * d["t"]),
+    "Dataset": (TABLE.to_xarray(), lambda d, i: i.rate * d["t"]),
+    "Series": (TABLE["t"], lambda d, i: i.rate * d.to_numpy()),
+    "tuple": (tuple(RATES.tolist()), lambda d, i: i.rate * d),
+}
+
+
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_a_container_that_jax_does_not_take_is_named(kind):
+    class Held(anb.Analysis):
+        def __init__(self, held):
+            super().__init__()
+            self.held = held
+
+        def fit_from(self, instance):
+            return anb.PoissonFit(COUNTS, CONTAINERS[kind][1](self.held, instance))
+
+    posterior = anb.Posterior(Held(CONTAINERS[kind][0]), MODEL)
+    with pytest.raises((TypeError, ValueError), match=f"'held' is a {kind}, .*: "):
+        check_likelihood(posterior)
+
+
+def test_columns_of_a_table_are_data():
+    class Held(anb.Analysis):
+        def __init__(self, table):
+            super().__init__()
+            self.table = table
+
+        def fit_from(self, instance):
+            t = self.table["t"].to_numpy()
+            return anb.PoissonFit(self.table["counts"], instance.rate * t)
+
+    fit = Held(TABLE).fit_for_visualization(MODEL.instance_from_prior_medians())
+    np.testing.assert_array_equal(fit.data, COUNTS)
