@@ -200,7 +200,8 @@ def _check_tie(name: str, source: str, entries: Mapping[str, Any]) -> None:
     if circle[-1] in circle[:-1]:
         raise ValueError(
             f"expected ties that end at a free or fixed parameter; got the circle "
-            f"{' = '.join(circle)}; leave out one of them"
+            f"{' = '.join(map(repr, circle))}, where {source!r} is itself tied; leave "
+            "out one of them"
         )
     if isinstance(entries[source], Tie):
         raise ValueError(
