@@ -11,9 +11,10 @@ import numpy as np
 
 from ampynb.analysis.hooks import Hooks
 from ampynb.analysis.panel import Panel
-from ampynb.analysis.visualization import compiled_fit, compiled_fits
+from ampynb.analysis.visualization import compiled_fit, compiled_fits, program_of_fit
 from ampynb.model.arrays import Bundle, Leaves, is_array, split_object
 from ampynb.model.options import names_options
+from ampynb.model.reading import traced_apart
 from ampynb.model.units import with_unit
 
 if TYPE_CHECKING:
@@ -247,8 +248,15 @@ class Analysis(Hooks):
         """
         self.check_initialised()
         if not self.use_jax_for_visualization:
-            return self.fit_from(instance)
+            with traced_apart(self.fit_program(instance)):
+                return self.fit_from(instance)
         return compiled_fit(_bundle_analysis(self), instance)
+
+    def fit_program(self, instance: Any) -> str | None:
+        """Return a key of what `fit_from` computes now; None for a NumPy analysis."""
+        if not self.use_jax:
+            return None
+        return program_of_fit(_bundle_analysis(self), instance)
 
     def fits_for_visualization(self, instances: Any) -> Any:
         """Return the fits of a batch of instances, as one fit with a leading axis.
@@ -262,12 +270,9 @@ class Analysis(Hooks):
         if not self.use_jax_for_visualization:
             leaves, structure = jax.tree_util.tree_flatten(instances)
             points = zip(*(np.asarray(leaf) for leaf in leaves), strict=True)
+            each = (structure.unflatten(point) for point in points)
             fits = [
-                Bundle(
-                    self.fit_from(jax.tree_util.tree_unflatten(structure, point)),
-                    numbers=True,
-                )
-                for point in points
+                Bundle(self.fit_for_visualization(one), numbers=True) for one in each
             ]
             return jax.tree_util.tree_map(lambda *each: np.stack(each), *fits).value()
         return compiled_fits(_bundle_analysis(self), instances)

@@ -120,7 +120,8 @@ def _has_nan(leaf: Any) -> bool:
 
 @jax.jit
 def _data(posterior: Posterior, vector: Any) -> dict[str, tuple]:
-    fit = posterior.analysis.fit_from(posterior.model.instance_from_vector(vector))
+    with posterior.as_read():
+        fit = posterior.analysis.fit_from(posterior.model.instance_from_vector(vector))
     return {
         name: (one.data, getattr(one, "mask", None))
         for name, one in fits_in(fit).items()

@@ -147,8 +147,9 @@ def _evaluate(posterior: Posterior, vectors: jax.Array) -> Bundle:
 
 def _evaluate_one(posterior: Posterior, vector: jax.Array) -> Bundle:
     values: dict[str, Any] = {}  # which a bundle keeps in its own order
-    for source in _sources(posterior):
-        values |= source.evaluate(vector, jnp)
+    with posterior.as_read():
+        for source in _sources(posterior):
+            values |= source.evaluate(vector, jnp)
     return Bundle(values)
 
 

@@ -110,7 +110,7 @@ class Posterior:
 
     def check_unchanged(self) -> None:
         """Raise `ChangedError` where the user's code is not what it was when read."""
-        self._current_program()
+        self.current_program()
 
     @contextmanager
     def as_read(self) -> Iterator[None]:
@@ -124,10 +124,17 @@ class Posterior:
         if not self.analysis.use_jax:
             yield
             return
-        with traced_apart(self._current_program()):
+        with traced_apart(self.current_program()):
             yield
 
-    def _current_program(self) -> str | None:
+    def current_program(self) -> str | None:
+        """Return a key of what the user's code is now; None for a NumPy analysis.
+
+        Raises
+        ------
+        ChangedError
+            Where it is not what it was when the posterior was read.
+        """
         if not self.analysis.use_jax:
             return None
         if self._is_checked or jax.sharding.get_abstract_mesh().axis_names:
@@ -203,10 +210,9 @@ class Posterior:
         """
         if not self.analysis.has_fit:
             return None
-        instance = self.model.instance_from_vector(vector)
         with self.as_read():
-            fit = self.analysis.fit_from(instance)
-        parts = getattr(fit, "least_squares", None)
+            fit = self.analysis.fit_from(self.model.instance_from_vector(vector))
+            parts = getattr(fit, "least_squares", None)
         if parts is None:
             return None
         xp = jnp if self.analysis.use_jax else np

@@ -23,7 +23,13 @@ _HOOKS = (
     "fit_from", "log_likelihood_function", "compute_latent_variables", "shared_from",
     "instance_of", "has_fit", "LATENT_KEYS",
 )  # fmt: skip
-_OF_FIT = ("log_likelihood", "pointwise_log_likelihood", "chi_squared", "residuals")
+_OF_FIT = (
+    "log_likelihood",
+    "pointwise_log_likelihood",
+    "chi_squared",
+    "residuals",
+    "least_squares",
+)
 
 
 class ChangedError(ValueError):
@@ -55,7 +61,7 @@ def posterior_key(posterior: Posterior, bundle: Bundle, afresh: bool = True) -> 
     if not (analysis.has_fit and is_installed(likelihood.__module__)):
         functions.append(_log_likelihood)  # or it is that of the fit
     functions += [_fit] if analysis.has_fit else []
-    functions += [_latents] if analysis.has_latents else []
+    functions.append(_latents)
     vector = jax.ShapeDtypeStruct((model.ndim,), jnp.result_type(float))
     content = posterior_content(posterior, bundle)
     return program_key(
@@ -101,8 +107,16 @@ def _fit(analysis: Bundle, model: Any, vector: Any, key: Any) -> tuple:
 
 
 def _latents(analysis: Bundle, model: Any, vector: Any, key: Any) -> tuple:
-    values = Bundle(analysis.value().compute_latent_variables(vector, model), True)
+    values = Bundle(list(_latents_of(analysis.value(), model, vector)), True)
     return values.leaves, list(constants_in(values.skeleton))
+
+
+def _latents_of(analysis: Any, model: Any, vector: Any) -> Iterator[Any]:
+    if analysis.has_latents:
+        yield analysis.compute_latent_variables(vector, model)
+    if hasattr(analysis, "member_models"):  # a joint one
+        for _, member, seen in analysis.member_models(model):
+            yield from _latents_of(member, seen, vector)
 
 
 def _taken_apart(fit: Any, key: Any) -> tuple:

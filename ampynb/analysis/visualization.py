@@ -19,7 +19,13 @@ from ampynb.model.traced import is_traced_in
 if TYPE_CHECKING:
     from ampynb.analysis.posterior import Posterior
 
-__all__ = ["compile_ahead", "compiled_fit", "compiled_fits", "each_fit"]
+__all__ = [
+    "compile_ahead",
+    "compiled_fit",
+    "compiled_fits",
+    "each_fit",
+    "program_of_fit",
+]
 
 logger = logging.getLogger("ampynb")
 
@@ -32,14 +38,14 @@ def compiled_fit(analysis: Bundle, instance: Any) -> Any:
     TypeError
         For a fit of a class that cannot be taken apart into arrays.
     """
-    taken = Bundle(_as_arrays(instance), numbers=True)
+    taken = _taken(instance)
     fit = _fit(analysis, taken, program=fit_key(analysis, taken))
     return jax.device_get(fit).value()
 
 
 def compiled_fits(analysis: Bundle, instances: Any) -> Any:
     """Return the fits of a batch of instances, as one fit with a leading axis."""
-    taken = Bundle(_as_arrays(instances), numbers=True)
+    taken = _taken(instances)
     one = jax.tree_util.tree_map(lambda leaf: leaf[0], taken)
     fits = _fits(analysis, taken, program=fit_key(analysis, one))
     return jax.device_get(fits).value()
@@ -50,6 +56,15 @@ def each_fit(fits: Any) -> list:
     bundle = Bundle(fits)
     rows = zip(*bundle.leaves, strict=True)
     return [join(bundle.skeleton, leaves) for leaves in rows]
+
+
+def program_of_fit(analysis: Bundle, instance: Any) -> str:
+    """Return a key of what the fit of an instance is now."""
+    return fit_key(analysis, _taken(instance))
+
+
+def _taken(instance: Any) -> Bundle:
+    return Bundle(_as_arrays(instance), numbers=True)
 
 
 def compile_ahead(posterior: Posterior) -> threading.Thread | None:

@@ -229,8 +229,8 @@ class InferenceEngine:
         posterior, seed = modified(self.posterior, request.folder), self.seed
         algorithm = request.algorithm(posterior)
         check_likelihood(posterior)
-        check_latents(posterior)
         posterior = posterior.read()
+        check_latents(posterior)
         algorithm.check(posterior)
         begin_at = start_from(request.start, posterior.model, algorithm.nwalkers, seed)
         mesh = mesh_for(request.devices, posterior, algorithm)

@@ -14,6 +14,7 @@ from ampynb.algorithms.algorithm import SAMPLING, WARMUP
 from ampynb.algorithms.codec import decode_state
 from ampynb.algorithms.registry import describe_algorithm
 from ampynb.algorithms.start import log_likelihoods
+from ampynb.analysis.program import ChangedError
 from ampynb.distributed.hosts import check_same, is_first, together
 from ampynb.inference.events import Event, Finished
 from ampynb.inference.fingerprint import (
@@ -33,6 +34,8 @@ from ampynb.results.history import History
 from ampynb.results.stored_table import describe_table
 
 __all__ = ["Beginning", "begin", "read_again"]
+
+COMPARED, COMPARED_IN_NUMPY = 16, 2  # draws of the run that is continued
 
 
 @dataclass
@@ -57,6 +60,8 @@ class Beginning:
         How the same run has ended, where it is only read again.
     warnings : sequence of str
         Which hooks failed in the run that it continues.
+    program : str, optional
+        The `Posterior.program` of what is run.
     """
 
     fingerprint: Fingerprint
@@ -67,6 +72,7 @@ class Beginning:
     asked: Fingerprint = field(default_factory=dict)
     ended: Mapping[str, Any] | None = None
     warnings: Sequence[str] = ()
+    program: str | None = None
 
     def abandon(self) -> None:
         """Let others write to the folder: no run will."""
@@ -93,7 +99,10 @@ def begin(plan: Plan, request: Request, last: Beginning | None) -> Beginning:
         Where model, data or algorithm are not those of the run to be continued.
     """
     beginning = Beginning(
-        fingerprint(plan), folder=request.folder, asked=asked_for(plan)
+        fingerprint(plan),
+        folder=request.folder,
+        asked=asked_for(plan),
+        program=plan.posterior.program,
     )
     start = None if plan.start is None else plan.start.position.tolist()
     further = {"start": start, "length": request.length}
@@ -125,6 +134,8 @@ def begin(plan: Plan, request: Request, last: Beginning | None) -> Beginning:
 def _in_memory(beginning: Beginning, plan: Plan, last: Beginning) -> Beginning:
     if last.history.state is not None:
         _check_same(last.fingerprint, beginning.fingerprint)
+        if last.program != plan.posterior.program:
+            raise ChangedError(type(plan.posterior.analysis).__qualname__)
         _check_likelihood(plan, last.history)
         beginning.history, beginning.seconds = last.history.copy(), last.seconds
         beginning.warnings = last.warnings
@@ -241,17 +252,23 @@ def _check_same(former: Fingerprint, now: Fingerprint) -> None:
 
 
 def _check_likelihood(plan: Plan, history: History) -> None:
-    """Raise where the likelihood gives another value at a draw than it gave then."""
+    """Raise where the likelihood gives other values at draws than it gave then."""
     both = history.draws(SAMPLING), history.draws(WARMUP)
     draws = next((some for some in both if some and len(some.position)), None)
     if draws is None or not plan.algorithm.samples_posterior:
         return
-    then = float(draws.stats["log_likelihood"][-1].flat[0])
-    vector = np.asarray(draws.position[-1].reshape(-1, plan.posterior.model.ndim)[:1])
-    now = float(log_likelihoods(plan.posterior, vector)[0])
-    now = now if np.isfinite(now) else -np.inf
+    ndim = plan.posterior.model.ndim
+    number = COMPARED if plan.posterior.analysis.use_jax else COMPARED_IN_NUMPY
+    # Always as many, so that one program serves.
+    steps = np.linspace(len(draws.position) - 1, 0, number).astype(int)
+    vectors = np.stack([draws.position[i].reshape(-1, ndim)[0] for i in steps])
+    stored = [float(draws.stats["log_likelihood"][i].flat[0]) for i in steps]
+    computed = np.asarray(log_likelihoods(plan.posterior, vectors))
     tolerance = 1e-6 if jax.config.read("jax_enable_x64") else 1e-2
-    if not np.isclose(now, then, rtol=tolerance, atol=tolerance):
+    for then, now in zip(stored, computed, strict=True):
+        now = float(now) if np.isfinite(now) else -np.inf
+        if np.isclose(now, then, rtol=tolerance, atol=tolerance):
+            continue
         raise ValueError(
             f"expected the log likelihood {then:.10g} at a draw of the run to be "
             f"continued; got {now:.10g}; the likelihood has changed since: undo that, "

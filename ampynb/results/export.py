@@ -16,6 +16,7 @@ from ampynb.analysis.batches import in_batches
 from ampynb.analysis.fit import used_in
 from ampynb.analysis.joint import fits_in
 from ampynb.analysis.latent import LatentError
+from ampynb.analysis.program import ChangedError
 from ampynb.model.table import Row
 from ampynb.results.inference_data import container_from
 from ampynb.results.netcdf import RECORD, own_name, record_of
@@ -245,6 +246,10 @@ def _data_groups(result: Result) -> tuple[dict, dict]:
     analysis = result.analysis
     if not analysis.has_fit:
         return {}, {}
+    try:
+        result.posterior.check_unchanged()
+    except ChangedError as error:  # the draws are of other data
+        return {}, {"left_out": f"all that a fit gives: {error}"}
     fit = analysis.fit_for_visualization(result.max_log_likelihood())
     fits = {name: one for name, one in fits_in(fit).items() if hasattr(one, "data")}
     if not fits:

@@ -115,6 +115,7 @@ class Factor:
     @property
     def _joint_fit(self) -> Any:
         result = self.result
+        result.posterior.check_unchanged()
         return result.analysis.fit_for_visualization(result.instance)
 
     @property

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ampynb.analysis.latent import LatentSamples
+from ampynb.analysis.latent import LatentError, LatentSamples
+from ampynb.analysis.program import ChangedError
 from ampynb.model.instance import Instance
 from ampynb.model.model import Model
 from ampynb.results.points import Points
@@ -66,6 +67,10 @@ class Latents(Mapping):
 
     def at(self, position: np.ndarray) -> LatentSamples:
         """Return the latent variables of other points, (..., ndim) [model units]."""
+        try:
+            self._result.posterior.check_unchanged()
+        except ChangedError as error:
+            raise LatentError(str(error)) from error
         other = _Draws(self._result.model, position)
         found = self._result.analysis.compute_latent_samples(other)
         if found is None:

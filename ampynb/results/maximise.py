@@ -73,6 +73,7 @@ def maximise(result: Result, density: str = "log_likelihood") -> Maximum:
             f"{density!r}; correct it"
         )
     posterior, start = result.posterior, result.best.position
+    posterior.check_unchanged()
     found = climb(posterior, start, density=density)
     is_better = found.log_density > float(getattr(posterior, density)(start))
     vector = found.vector if is_better else np.asarray(start)

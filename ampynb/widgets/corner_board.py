@@ -113,7 +113,7 @@ class CornerBoard:
         self.view: Any = CornerView()
         self.widgets = [self.view]
         self.drawings = {
-            key: Drawing(result.analysis)
+            key: Drawing(result.analysis, sampled=result.posterior)
             for key, result in results.items()
             if result.has_posterior
         }
@@ -223,6 +223,7 @@ class CornerBoard:
         # Always as many, so that one program serves.
         vectors = np.resize(self.samples[key].vectors[rows], (MOST_FITS, model.ndim))
         instances = jax.vmap(model.instance_from_vector)(vectors)
+        drawing.check_unchanged()
         fits = drawing.analysis.fits_for_visualization(instances)
         y = scene.frames(fits, batched=True).y[: len(rows)]
         self.view.fits = {
@@ -240,6 +241,7 @@ class CornerBoard:
         found = {"the corner plot": self.corner.picture(shown, mark)}
         drawing = self.drawings.get(key)
         if drawing is not None and drawing.scene is not None:
+            drawing.check_unchanged()
             fit = drawing.analysis.fit_for_visualization(
                 self.point(key, index).instance
             )

@@ -14,6 +14,7 @@ import numpy as np
 from ampynb.analysis.analysis import Analysis
 from ampynb.analysis.fit import used_in
 from ampynb.analysis.joint import fits_in
+from ampynb.analysis.posterior import Posterior
 from ampynb.analysis.visualization import each_fit
 from ampynb.model.model import Model
 from ampynb.plots.image import is_image
@@ -82,17 +83,21 @@ class Drawing:
 
     Attributes
     ----------
+    sampled : Posterior, optional
+        Of which draws are shown, and no fit once its likelihood is another.
     epoch : int
         Grows when frames of before do not fit the scene any more.
     """
 
     analysis: Analysis
     page: Page = Page()
+    sampled: Posterior | None = None
     ghosts: list[Any] = field(default_factory=list)
     bands: list[Any] = field(default_factory=list)
     scene: Scene | None = None
     epoch: int = 0
     fit: Any = None
+    program: str | None = None
     seconds: float = np.inf
     lock: Any = field(default_factory=threading.RLock)
 
@@ -109,8 +114,10 @@ class Drawing:
         self.seconds = min(self.seconds, time.perf_counter() - begun)
         if fit is None:
             return Frame(numbers)
-        changed = self.fit is None or _data_differ(self.fit, fit)
-        self.fit = fit
+        program = self.analysis.fit_program(point.instance)
+        changed = self.fit is None or program != self.program
+        changed = changed or _data_differ(self.fit, fit)
+        self.fit, self.program = fit, program
         if not can_draw(fit):
             return Frame(numbers)
         if self.scene is None or changed:
@@ -121,12 +128,19 @@ class Drawing:
 
     def look_at(self, point: Point) -> tuple[Any, list[tuple[str, str]]]:
         """Return the fit, None where the analysis has none, and the numbers."""
+        self.check_unchanged()
         log_prior = float(_log_prior(point.model, point.vector))
         if not self.analysis.has_fit:
-            likelihood = self.analysis.log_likelihood_function(point.instance)
+            posterior = Posterior(self.analysis, point.model)
+            likelihood = posterior.raw_log_likelihood(point.vector)
             return None, numbers_of(float(likelihood), log_prior)
         fit = self.analysis.fit_for_visualization(point.instance)
         return fit, _numbers_of_fit(fit, log_prior, point.model.ndim)
+
+    def check_unchanged(self) -> None:
+        """Raise `ChangedError` where draws that are shown are of another likelihood."""
+        if self.sampled is not None:
+            self.sampled.check_unchanged()
 
     def _make_scene(self, fit: Any) -> None:
         page = self.page

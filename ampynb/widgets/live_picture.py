@@ -51,6 +51,7 @@ class LivePicture:
         analysis = self.posterior.analysis
         fit = None
         if analysis.has_fit:
+            self.posterior.check_unchanged()
             instance = self.posterior.model.instance_from_vector(best.position)
             fit = analysis.fit_for_visualization(instance)
         if self._figure is None:

@@ -69,7 +69,11 @@ class Replay:
         self._pages = {"scatter": WIDTH, "fit": WIDTH, "ratio": 1.0, "dark": False}
         self._lock = threading.RLock()
         self._records: list = []
-        self._drawing = Drawing(result.analysis) if result.has_posterior else None
+        self._drawing = (
+            Drawing(result.analysis, sampled=result.posterior)
+            if result.has_posterior
+            else None
+        )
         self._count = MOMENTS
         self.view: Any = ReplayView()
         self._widgets = [self.view]
@@ -159,6 +163,7 @@ class Replay:
         """Return the fits of all moments in batches, each with its length."""
         if self._drawing is None or self._drawing.scene is None:
             return []
+        self._drawing.check_unchanged()
         model, analysis = self.result.model, self.result.analysis
         vectors = np.stack([getattr(moment, of) for moment in self.moments])
         found = []
@@ -264,6 +269,7 @@ class Replay:
             found = {"the points of the moment": picture}
             drawing = self._drawing
             if drawing is not None and drawing.scene is not None:
+                drawing.check_unchanged()
                 instance = self.result.model.instance_from_vector(getattr(moment, of))
                 fit = self.result.analysis.fit_for_visualization(instance)
                 found[f"the fit of the {of}"] = drawing.scene.picture(fit)

@@ -1,0 +1,318 @@
+"""Nothing stale: data that change between two runs are seen by all that is computed.
+
+Each kind is a cell of a notebook that defines an analysis, and another that changes
+what it reads, from data of mean 2 to data of mean 52; each consumer computes something
+in which the data are. Nothing is told that they have changed.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import ampynb as anb
+from ampynb.algorithms.optimise import maximise
+from ampynb.analysis.program import ChangedError
+from ampynb.widgets.drawing import Drawing
+from ampynb.widgets.point import Point
+from tests.helpers import compilations
+
+BEGIN = """
+import functools
+import types
+import jax, jax.numpy as jnp, numpy as np, pandas as pd
+import numpyro.distributions as dist
+import ampynb as anb
+from jax import lax
+
+Y = np.array([1.0, 2.0, 3.0])
+"""
+ANALYSIS = """
+class Mean(anb.Analysis):
+    y = jnp.asarray(Y)
+
+    def fit_from(self, instance):
+        model = instance.mu * jnp.ones(3)
+        return anb.GaussianFit(data={read}, noise=1.0, model=model)
+
+    def compute_latent_variables(self, parameters, model):
+        return dict(mean=jnp.mean({read}) + 0 * parameters[0])
+
+model = anb.Model(mu=dist.Normal(0.0, 100.0))
+analysis = Mean()
+"""
+KINDS = {  # what the fit reads, the cell that defines it, the cell that changes it
+    "a global array": ("jnp.asarray(Y)", "", "Y = Y + 50"),
+    "an array in place": ("jnp.asarray(Y)", "", "Y += 50"),
+    "a global number": ("Y + S", "S = 0.0", "S = 50.0"),
+    "a branch": ("Y + 50 if FLAG else jnp.asarray(Y)", "FLAG = False", "FLAG = True"),
+    "a class attribute": ("self.y", "", "Mean.y = Y + 50"),
+    "a default argument": (
+        "helper()",
+        "def helper(y=Y): return jnp.asarray(y)",
+        "helper.__defaults__ = (Y + 50,)",
+    ),
+    "a closure": (
+        "helper()",
+        "def make(y): return lambda: jnp.asarray(y)\nhelper = make(Y)",
+        "helper = make(Y + 50)",
+    ),
+    "a helper": (
+        "helper()",
+        "def helper(): return jnp.asarray(Y)",
+        "def helper(): return jnp.asarray(Y + 50)",
+    ),
+    "a helper's own global": (
+        "outer()",
+        "S = 0.0\ndef helper(): return Y + S\ndef outer(): return helper()",
+        "S = 50.0",
+    ),
+    "a compiled helper": (
+        "helper(0.0)",
+        "@jax.jit\ndef helper(x): return x + Y",
+        "Y = Y + 50",
+    ),
+    "a scan's body": (
+        "lax.scan(step, jnp.zeros(3), None, length=1)[0]",
+        "def step(carry, _): return carry + Y, None",
+        "Y = Y + 50",
+    ),
+    "a rule of derivatives": (
+        "helper(0.0)",
+        "@jax.custom_jvp\ndef helper(x): return x + Y\n"
+        "helper.defjvp(lambda p, t: (helper(p[0]), t[0] * jnp.ones(3)))",
+        "Y = Y + 50",
+    ),
+    "a dictionary": ("jnp.asarray(D['y'])", "D = {'y': Y}", "D['y'] = Y + 50"),
+    "a list": ("jnp.asarray(L)", "L = [1.0, 2.0, 3.0]", "L[:] = [51.0, 52.0, 53.0]"),
+    "a table": (
+        "jnp.asarray(T['y'].to_numpy())",
+        "T = pd.DataFrame({'y': Y})",
+        "T['y'] += 50",
+    ),
+    "an attribute of an object": (
+        "jnp.asarray(C.y)",
+        "C = types.SimpleNamespace(y=Y)",
+        "C.y = Y + 50",
+    ),
+    "a slot": (
+        "jnp.asarray(C.y)",
+        "class Slots: __slots__ = ('y',)\nC = Slots()\nC.y = Y",
+        "C.y = Y + 50",
+    ),
+    "a partial": (
+        "helper()",
+        "helper = functools.partial(jnp.asarray, Y)",
+        "helper = functools.partial(jnp.asarray, Y + 50)",
+    ),
+    "a method of an object": (
+        "C.data()",
+        "class Config:\n    y = Y\n    def data(self): return jnp.asarray(self.y)\n"
+        "C = Config()",
+        "Config.y = Y + 50",
+    ),
+    "a prior in a global": (
+        "Y + P.loc",
+        "P = dist.Normal(0.0, 1.0)",
+        "P = dist.Normal(50.0, 1.0)",
+    ),
+    "a name in a text": ("jnp.asarray(globals()['Y'])", "", "Y = Y + 50"),
+}
+TABLE_OF_ITS_OWN = """
+class Mean(Mean):
+    def __init__(self, table):
+        super().__init__()
+        self.table = table
+
+analysis = Mean(pd.DataFrame({"y": Y}))
+"""
+
+
+def cell(kind: str) -> dict[str, Any]:
+    """Run the first cell of a kind, as in a notebook of its own."""
+    read, define, _ = KINDS[kind]
+    names: dict[str, Any] = {"__name__": "cell"}
+    exec(BEGIN + textwrap.dedent(define) + ANALYSIS.format(read=read), names)
+    return names
+
+
+def change(kind: str, names: dict[str, Any]) -> None:
+    exec(KINDS[kind][2], names)
+
+
+def log_likelihood(mean: float, mu: Any) -> Any:
+    y = mean + np.array([-1.0, 0.0, 1.0])
+    squares = np.sum((np.asarray(mu)[..., None] - y) ** 2, axis=-1)
+    return -0.5 * squares - 1.5 * np.log(2 * np.pi)
+
+
+def mean_of(value: float, mu: float) -> float:
+    """Return which mean, 2 or 52, a log likelihood is of."""
+    return min((2.0, 52.0), key=lambda m: abs(log_likelihood(m, mu) - value))
+
+
+def result_of(names: dict, sampler: Any = "ensemble", **options: Any) -> anb.Result:
+    given = {"nwalkers": 8, "iterations": 10, "burn": 10, "progress": "none", **options}
+    engine = anb.InferenceEngine(names["analysis"], names["model"], seed=1)
+    return engine.run(sampler=sampler, **given)
+
+
+def mean_in(result: anb.Result) -> float:
+    found = float(np.ravel(result.stats["log_likelihood"])[-1])
+    assert np.isclose(found, log_likelihood(2.0, result.flat_draws[-1, 0])) or (
+        np.isclose(found, log_likelihood(52.0, result.flat_draws[-1, 0]))
+    )
+    return mean_of(found, result.flat_draws[-1, 0])
+
+
+def instance(mu: float = 20.0) -> anb.Instance:
+    return anb.Instance(mu=mu)
+
+
+def by_picture(names: dict) -> float:
+    return float(names["analysis"].fit_for_visualization(instance()).data.mean())
+
+
+def by_pictures(names: dict) -> float:
+    fits = names["analysis"].fits_for_visualization(instance(np.arange(2.0)))
+    return float(fits.data[-1].mean())
+
+
+def by_latents(names: dict) -> float:
+    draws = anb.Posterior(names["analysis"], names["model"])
+    draws.draws = np.zeros((1, 1, 1))  # type: ignore[attr-defined]
+    samples: Any = names["analysis"].compute_latent_samples(draws)
+    return float(samples.position[0, 0, 0])
+
+
+def by_optimiser(names: dict) -> float:
+    posterior = anb.Posterior(names["analysis"], names["model"])
+    return round(float(maximise(posterior, np.array([1.0])).vector[0]))
+
+
+def by_own_program(names: dict) -> float:
+    """A user's compiled function of a posterior."""
+    posterior = anb.Posterior(names["analysis"], names["model"])
+    return mean_of(float(OWN(posterior, jnp.array([20.0]))), 20.0)
+
+
+OWN = jax.jit(anb.Posterior.log_likelihood)
+
+
+def by_slider(names: dict) -> float:
+    drawing = names.setdefault("drawing", Drawing(names["analysis"]))
+    frame = drawing.frame(Point.at(names["model"], instance()))
+    value = float(dict(frame.numbers)["ln likelihood"])
+    assert float(np.mean(drawing.fit.data)) == mean_of(value, 20.0)
+    return mean_of(value, 20.0)
+
+
+def by_sweep(names: dict) -> float:
+    by_slider(names)
+    point, drawing = Point.at(names["model"], instance()), names["drawing"]
+    explorer = names.get("explorer") or anb.explore(names["analysis"], names["model"])
+    names["explorer"] = explorer
+    steps = drawing.sweep(point, explorer.controls["mu"].control)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as ended:
+            sweep = ended.value
+            break
+    mu = explorer.controls["mu"].control.grid(len(sweep.numbers))[-1]
+    return mean_of(float(dict(sweep.numbers[-1])["ln likelihood"]), mu)
+
+
+def by_export(names: dict) -> float:
+    idata = result_of(names).idata
+    values = np.asarray(idata.log_likelihood["data"])[-1, -1]
+    mu = float(np.asarray(idata.posterior["mu"])[-1, -1])
+    predicted = np.asarray(idata.posterior_predictive["data"])[-1, -1]
+    assert np.all(np.abs(predicted - mu) < 6)
+    observed = float(np.mean(np.asarray(idata.observed_data["data"])))
+    assert observed == mean_of(float(values.sum()), mu)
+    return observed
+
+
+def by_saved_page(names: dict) -> float:
+    explorer = anb.explore(names["analysis"], names["model"], start=instance())
+    value = float(explorer.numbers["ln likelihood"])
+    explorer.close()
+    return mean_of(value, 20.0)
+
+
+def by(sampler: str, **options: Any) -> Any:
+    return lambda names: mean_in(result_of(names, sampler, **options))
+
+
+CONSUMERS = {
+    "picture": by_picture,
+    "pictures": by_pictures,
+    "latents": by_latents,
+    "optimiser": by_optimiser,
+    "a program of the user's": by_own_program,
+    "slider": by_slider,
+    "sweep": by_sweep,
+    "saved page": by_saved_page,
+    "export": by_export,
+    "ensemble": by("ensemble"),
+    "nuts": by("nuts", nwalkers=2),
+    "hmc": by("hmc", nwalkers=2),
+    "nested": by("nested", nwalkers=40, burn=None, iterations=None),
+    "tempered": by("tempered", ntemps=2),
+}
+
+
+def check(kind: str, consumer: str) -> None:
+    names = cell(kind)
+    assert CONSUMERS[consumer](names) == 2.0
+    change(kind, names)
+    assert CONSUMERS[consumer](names) == 52.0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_fit_reads_is_seen_when_it_changes(kind: str):
+    check(kind, "picture")
+    check(kind, "a program of the user's")
+
+
+@pytest.mark.parametrize("consumer", CONSUMERS)
+def test_all_that_computes_sees_a_change(consumer: str):
+    check("a compiled helper", consumer)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_seen_by_a_run_and_its_output(kind: str):
+    check(kind, "export")
+    check(kind, "latents")
+
+
+def test_equal_content_compiles_nothing_again():
+    names = cell("a helper's own global")
+    result_of(names)
+    by_picture(names)
+    exec(BEGIN + KINDS["a helper's own global"][1], names)  # the cell is run again
+    with compilations() as compiled:
+        result_of(names)
+        by_picture(names)
+    assert compiled == []
+
+
+def test_old_draws_are_not_mixed_with_new_data(tmp_path):
+    names = cell("a global array")
+    result = result_of(names, path=tmp_path / "run")
+    change("a global array", names)
+    for of_old_draws in (result.maximise, result.plot_fit):
+        with pytest.raises(ChangedError, match=r"all that Mean reads .*; run again"):
+            of_old_draws()
+    idata = result.idata
+    assert "log_likelihood" not in idata
+    assert "global" in idata.posterior.attrs.get("left_out", "") + str(idata.attrs)
+    with pytest.raises(ValueError, match=r"changed"):
+        result_of(names, path=tmp_path / "run", resume=True)
