@@ -112,7 +112,7 @@ def test_the_adaptation_stays_a_branch_of_its_own():
     batch = Batch.of(ALGORITHMS["nuts"], SIZE)
     runs = batch.template(PosteriorBatch(posteriors())).runs
     assert runs.kernel.i.shape == runs.kernel.adapt_state.window_idx.shape == ()
-    assert runs.z.shape == (SIZE, 2, 2)
+    assert runs.kernel.z.shape == (SIZE, 2, 2)
 
 
 def test_the_warm_up_is_not_kept():
