@@ -70,6 +70,10 @@ def names_options(taking: _ANY) -> _ANY:
         if name != "self" and parameter.kind is not parameter.POSITIONAL_ONLY
     ]
 
+    parameters = inspect.signature(called).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return taking  # which passes on what it does not know
+
     @functools.wraps(called)
     def checked(*args: Any, **options: Any) -> Any:
         if not options.keys() <= allowed:
