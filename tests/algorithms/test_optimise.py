@@ -13,7 +13,7 @@ from tests.helpers import Line, bounded_problem, line_problem
 from tests.test_compilations import compilations
 
 SLOW = pytest.mark.slow
-QUICK = ("Misra1a", "BoxBOD", "DanWood")
+QUICK = ("Misra1a", "BoxBOD")
 
 
 def check(optimum: Optimum, problem: Certificate) -> None:
@@ -121,7 +121,7 @@ CASES = {
 }
 
 
-IN_SECONDS = ("upper limits", "Poisson", "joint, one of its own")
+IN_SECONDS = ("upper limits", "Poisson")
 
 
 @pytest.mark.parametrize(
@@ -206,6 +206,7 @@ def test_parameters_of_very_different_scale_are_found():
     assert found.vector[0] == pytest.approx(3e5, rel=1e-6)
 
 
+@SLOW
 def test_more_parameters_than_a_hessian_is_made_for_are_climbed_by_gradients():
     class Many(anb.Analysis):
         def log_likelihood_function(self, instance):
