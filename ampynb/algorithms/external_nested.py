@@ -23,6 +23,7 @@ from ampynb.algorithms.algorithm import (
     Start,
     Status,
 )
+from ampynb.algorithms.insertion import insertion_ranks
 from ampynb.algorithms.nested_evidence import (
     Evidence,
     check_first_points,
@@ -46,6 +47,7 @@ SAMPLES = ("auto", "unif", "rwalk", "slice", "rslice")
 QUEUE = 8  # points that are sought at once, also without a pool: the chain is the same
 LEAST_EFFICIENCY = 0.1  # at which points are still drawn from the whole cube
 LONGEST_CHUNK = 64
+RANKS = 2  # the stream of random numbers for insertion ranks
 LOWEST = -1e300  # what dynesty makes of a log likelihood of -inf
 
 
@@ -63,6 +65,7 @@ class DynestyState(NamedTuple):
     vector: np.ndarray
     log_likelihood: np.ndarray
     log_prior: np.ndarray
+    insertion_rank: np.ndarray
     contour: np.ndarray
     unborn: int
     evidence: Evidence
@@ -149,6 +152,7 @@ class DynestyNested(Algorithm):
             vector=vector,
             log_likelihood=log_likelihood,
             log_prior=np.asarray(log_priors(posterior.model, vector), float),
+            insertion_rank=np.full(self.nwalkers, np.nan),
             contour=np.array(-np.inf),
             unborn=0,
             evidence=first_evidence(jnp.asarray(log_likelihood)),
@@ -166,8 +170,8 @@ class DynestyNested(Algorithm):
         each, one, seed = points[:, 0], np.array(0.0), np.zeros(4, np.uint32)
         evidence = jax.eval_shape(first_evidence, each)
         return DynestyState(
-            seed, 0, points, points, each, each, one, 0, evidence, 0, one, points, 0, 0,
-            RejectionTable.empty(),
+            seed, 0, points, points, each, each, each, one, 0, evidence, 0, one, points,
+            0, 0, RejectionTable.empty(),
         )  # fmt: skip
 
     def advance(
@@ -200,8 +204,8 @@ class DynestyNested(Algorithm):
 
     def live(self, state: DynestyState) -> Draws:
         """Return the live points, the worst first."""
-        densities = state.log_likelihood, state.log_prior
-        return live_draws(state.vector, *densities, float(state.contour), state.unborn)
+        known = state.log_likelihood, state.log_prior, state.insertion_rank
+        return live_draws(state.vector, *known, float(state.contour), state.unborn)
 
     def finish(self, draws: Draws, live: Draws | None) -> Outcome:
         """Return evidence, weighted draws, and draws of equal weight as one chain."""
@@ -243,7 +247,7 @@ def _step(
     found: list[Evaluation] = []
     with _sampler(algorithm, posterior, state, found) as sampler:
         state = _bounded(sampler, n, state)
-        deaths = list(sampler.sample(maxiter=n - 1, dlogz=None))
+        deaths, inserted, insertion_rank = _deaths(sampler, n, state)
     died = _without_lowest(np.array([float(death.loglstar) for death in deaths]))
     position = np.stack([death.vstar for death in deaths])
     contour, unborn, counts = _counts(died, state)
@@ -252,6 +256,7 @@ def _step(
         "lp": np.asarray(log_priors(posterior.model, position), float) + died,
         "log_likelihood": died,
         "live_points": counts,
+        "insertion_rank": inserted,
     }
     state = state._replace(
         step=state.step + 1,
@@ -259,6 +264,7 @@ def _step(
         vector=sampler.live_v,
         log_likelihood=alive,
         log_prior=np.asarray(log_priors(posterior.model, sampler.live_v), float),
+        insertion_rank=insertion_rank,
         contour=contour,
         unborn=unborn,
         evidence=_evidence_after(
@@ -290,6 +296,22 @@ def _wrapping(algorithm: DynestyNested, model: Model) -> list[int] | None:
     if not walks or not wraps.any() or wraps.all():
         return None
     return np.flatnonzero(wraps).tolist()
+
+
+def _deaths(
+    sampler: Any, n: int, state: DynestyState
+) -> tuple[list, np.ndarray, np.ndarray]:
+    """Let points die; return the deaths, and the ranks of the dead and the living."""
+    random = np.random.default_rng([*state.seed, state.step, RANKS])
+    ranks, of_dead, deaths = state.insertion_rank.copy(), [], []
+    for death in sampler.sample(maxiter=n - 1, dlogz=None):
+        alive, place = sampler.live_logl.copy(), death.worst
+        born, alive[place] = alive[[place]], np.nan
+        above = np.where(alive > death.loglstar, alive, np.nan)
+        of_dead.append(ranks[place])
+        ranks[place] = insertion_ranks(random.random(1), above, born)[0]
+        deaths.append(death)
+    return deaths, np.array(of_dead), ranks
 
 
 @contextmanager

@@ -33,6 +33,7 @@ from ampynb.algorithms.nested_evidence import (
     first_evidence,
     nested_status,
 )
+from ampynb.algorithms.nested_families import factors_of_others, replace_in_families
 from ampynb.algorithms.nested_outcome import live_draws, nested_outcome
 from ampynb.analysis.posterior import Posterior
 from ampynb.analysis.rejections import Rejections, counted
@@ -42,6 +43,7 @@ from ampynb.model.options import names_options
 __all__ = ["Nested"]
 
 FEWEST_SLICES = 10
+SLICES_PER_SQUARE = 0.15  # of the number of dimensions
 INTERVAL = 3.0  # of a slice, in lengths of its direction, which are 2 sd
 MOST_SHRINKAGE = 100
 
@@ -53,6 +55,7 @@ class Points(NamedTuple):
     logdensity: jax.Array
     loglikelihood: jax.Array
     loglikelihood_birth: jax.Array
+    insertion_rank: jax.Array
     vector: jax.Array
 
 
@@ -89,7 +92,8 @@ class Nested(Algorithm):
     Live points shrink towards the peak of the likelihood; those that die on the way
     give the evidence and the posterior (Skilling 2006). A step replaces the worst of
     them by slice sampling above the best of these, along directions that have the
-    covariance of the live points. The run ends by itself.
+    covariance of live points that are no relatives. The run ends by itself; its verdict
+    includes the test of insertion ranks (Fowlie, Handley and Su 2020).
 
     Parameters
     ----------
@@ -100,8 +104,9 @@ class Nested(Algorithm):
     share_replaced : float
         Share of the live points that a step replaces.
     slice_steps : int, optional
-        Slice-sampling steps from a live point to a new one; by default three times the
-        number of free parameters, and 10 at least. Raise it where runs disagree.
+        Slice-sampling steps from a live point to a new one. By default three times the
+        number d of free parameters, but 10 at least, and 0.15 d**2 above 20 parameters.
+        Raise it where runs disagree.
     dlogz : float
         The run ends when the live points would raise the log evidence by less.
     """
@@ -124,7 +129,7 @@ class Nested(Algorithm):
         if self.slice_steps is not None and self.slice_steps < 1:
             raise ValueError(
                 f"expected slice_steps of at least 1; got {self.slice_steps}; leave it "
-                "out for three times the number of parameters"
+                "out for what the number of parameters needs"
             )
 
     def check(self, posterior: Posterior) -> None:
@@ -169,9 +174,9 @@ class Nested(Algorithm):
     def live(self, state: NestedState) -> Draws:
         """Return the live points, the worst first."""
         points, contour, unborn = state.live.particles, state.contour, state.unborn
+        known = points.vector, points.loglikelihood, state.log_prior
         return live_draws(
-            *jax.device_get((points.vector, points.loglikelihood, state.log_prior)),
-            *jax.device_get((contour, unborn)),
+            *jax.device_get((*known, points.insertion_rank, contour, unborn))
         )
 
     def finish(self, draws: Draws, live: Draws | None) -> Outcome:
@@ -201,9 +206,10 @@ def _kernel(posterior: Posterior, algorithm: Nested) -> Callable:
 
     return from_mcmc.build_kernel(
         slice_step,
-        algorithm.slice_steps or max(3 * posterior.model.ndim, FEWEST_SLICES),
+        algorithm.slice_steps or usual_slice_steps(posterior.model.ndim),
         _scale_from(posterior),
         algorithm.n_replaced,
+        update_strategy=replace_in_families,
     )
 
 
@@ -213,16 +219,26 @@ def _scale_from(posterior: Posterior) -> Callable:
     Those that lie over the ends of the cube where it wraps are taken in one piece.
     """
     if not posterior.model.wraps:
-        return nss.live_covariance_factor
+        return factors_of_others
     turns = np.where(np.isfinite(posterior.model.periods), 1.0, np.inf)
 
     def scale(key: jax.Array, state: Any, *arguments: Any) -> dict[str, Any]:
         points = state.particles
         whole = points._replace(position=unwrapped(points.position, turns))
         state = state._replace(particles=whole)
-        return nss.live_covariance_factor(key, state, *arguments)
+        return factors_of_others(key, state, *arguments)
 
     return scale
+
+
+def usual_slice_steps(ndim: int) -> int:
+    """Return how many slice-sampling steps a new point needs.
+
+    A slice across a convex body is as long as its standard deviation, so that it takes
+    some steps a dimension to move away; but across the unit cube itself, where a run
+    begins, a slice ends at the nearest of all faces, and the number goes as the square.
+    """
+    return max(FEWEST_SLICES, 3 * ndim, round(SLICES_PER_SQUARE * ndim**2))
 
 
 def _interval(
@@ -257,6 +273,7 @@ def _point(
         logdensity=jnp.where(inside, 0.0, -jnp.inf).astype(u.dtype),
         loglikelihood=log_likelihood,
         loglikelihood_birth=jnp.full_like(log_likelihood, loglikelihood_birth),
+        insertion_rank=jnp.full_like(log_likelihood, jnp.nan),
         vector=vector,
     )
 
@@ -313,6 +330,7 @@ def _step(
         "lp": jax.vmap(posterior.log_prior)(dead.vector) + died,
         "log_likelihood": died,
         "live_points": counts,
+        "insertion_rank": dead.insertion_rank,
     }
     state = NestedState(
         key=key,

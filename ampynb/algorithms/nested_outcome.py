@@ -13,10 +13,12 @@ import numpy as np
 from scipy.special import logsumexp
 
 from ampynb.algorithms.algorithm import SAMPLING, Draws, Estimate, Outcome
+from ampynb.algorithms.insertion import insertion_trouble
 from ampynb.algorithms.nested_evidence import counts_at_death
 
 __all__ = ["effective_size", "equal_weights", "live_draws", "nested_outcome"]
 
+FEW_PER_PARAMETER = 5  # live points; below, the verdict says so
 REALISATIONS = 200  # of the prior volumes, for the error of the evidence
 
 
@@ -26,8 +28,9 @@ def nested_outcome(draws: Draws, live: Draws | None, dlogz: float) -> Outcome:
     Parameters
     ----------
     draws : Draws
-        Points in the order of their deaths; their stats have ``log_likelihood`` and
-        ``live_points``, the number of points that were alive when each died.
+        Points in the order of their deaths; their stats have ``log_likelihood``,
+        ``live_points``, the number of points that were alive when each died, and
+        ``insertion_rank``, of `insertion_ranks`.
     live : Draws, optional
         Those that have not died, the worst first.
     dlogz : float
@@ -41,6 +44,7 @@ def nested_outcome(draws: Draws, live: Draws | None, dlogz: float) -> Outcome:
         for name in draws.stats
     }
     log_likelihood, counts = stats["log_likelihood"], stats["live_points"]
+    insertion_rank = stats.pop("insertion_rank")
     # The same draws always give the same answer: they are the seed.
     digest = hashlib.sha256(log_likelihood.tobytes()).digest()
     random = np.random.default_rng(list(digest))
@@ -59,8 +63,15 @@ def nested_outcome(draws: Draws, live: Draws | None, dlogz: float) -> Outcome:
             "log_likelihood": log_likelihood,
             "log_volume": log_volume,
             "alive": alive,
+            "insertion_rank": insertion_rank,
         },
-        _trouble(log_weight, log_likelihood, draws.stats["log_likelihood"], dlogz),
+        (
+            *_unfinished(
+                log_weight, log_likelihood, draws.stats["log_likelihood"], dlogz
+            ),
+            *insertion_trouble(insertion_rank),
+            *_too_few_points(int(counts.max()), ndim),
+        ),
     )
 
 
@@ -68,6 +79,7 @@ def live_draws(
     position: np.ndarray,
     log_likelihood: np.ndarray,
     log_prior: np.ndarray,
+    insertion_rank: np.ndarray,
     contour: float,
     unborn: int,
 ) -> Draws:
@@ -78,6 +90,7 @@ def live_draws(
         "lp": log_prior[order] + rising,
         "log_likelihood": rising,
         "live_points": counts_at_death(rising, len(order), contour, unborn),
+        "insertion_rank": insertion_rank[order],
     }
     each = {name: values[None] for name, values in stats.items()}
     return Draws(position[order][None], each, SAMPLING)
@@ -126,7 +139,17 @@ def equal_weights(weights: np.ndarray, random: np.random.Generator) -> np.ndarra
     return random.permutation(np.searchsorted(upper / upper[-1], steps, side="right"))
 
 
-def _trouble(
+def _too_few_points(nlive: int, ndim: int) -> tuple[str, ...]:
+    if nlive >= FEW_PER_PARAMETER * ndim:
+        return ()
+    return (
+        f"few live points: {nlive} for {ndim} parameters, less than "
+        f"{FEW_PER_PARAMETER} each, describe their covariance poorly; use more "
+        "(nwalkers)",
+    )
+
+
+def _unfinished(
     log_weight: np.ndarray, log_likelihood: np.ndarray, dead: np.ndarray, dlogz: float
 ) -> tuple[str, ...]:
     """Return what is wrong with a run that ended early, in words."""

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 import pytest
-from scipy.stats import multivariate_normal, norm
+from scipy.stats import kstest, multivariate_normal, norm
 
 import ampynb as anb
 from ampynb.algorithms.algorithm import Estimate, Outcome
+from ampynb.algorithms.nested import usual_slice_steps
 from ampynb.algorithms.nested_evidence import counts_at_death
 from ampynb.algorithms.nested_outcome import effective_size, equal_weights
 from ampynb.inference.events import Finished
@@ -146,6 +147,48 @@ def test_errors_of_the_evidence_are_its_scatter(problem: str, share_replaced: fl
     assert abs(pulls.mean()) < 3 / np.sqrt(len(pulls))
     # 3 standard errors of a standard deviation either way
     assert pulls.std(ddof=1) == pytest.approx(1.0, abs=3 / np.sqrt(2 * len(pulls)))
+
+
+def gaussian(ndim: int) -> tuple[anb.Posterior, float]:
+    """Return a Gaussian likelihood beside a Gaussian prior, and its log evidence."""
+    centre = np.arange(ndim) / ndim
+
+    def log_likelihood(instance):
+        return -0.5 * jnp.sum((instance.v - centre) ** 2)
+
+    exact = -0.5 * ndim * np.log(2) - np.sum(centre**2) / 4
+    return posterior(log_likelihood, v=dist.Normal(np.zeros(ndim), 1.0)), exact
+
+
+def test_few_live_points_are_not_biased_and_named():
+    """The covariance of all 60 would pull new points inwards, by 3 errors."""
+    target, expected = gaussian(15)
+    found = outcome(anb.Nested(nwalkers=60), target)
+    assert_estimate(found, expected, sigma=4.0)
+    (told,) = found.trouble
+    assert "60 for 15 parameters" in told and "nwalkers" in told
+
+
+@pytest.mark.slow
+def test_many_parameters_with_few_live_points():
+    target, expected = gaussian(40)
+    found = outcome(anb.Nested(nwalkers=200), target)
+    assert_estimate(found, expected)
+    assert found.trouble == ()
+
+
+def test_slice_steps_go_by_the_number_of_parameters():
+    assert list(map(usual_slice_steps, [1, 5, 20, 40, 60])) == [10, 15, 60, 240, 540]
+
+
+@pytest.mark.parametrize("name", ["nested", "dynesty"])
+def test_points_have_insertion_ranks_but_for_the_first(name: str):
+    case = next(case for case in CASES if case.name == name)
+    found = outcome(case.enough(), case.problem().posterior, seed=1)
+    ranks = found.weighted["insertion_rank"]
+    assert np.isnan(ranks).sum() == case.walkers_for_moments
+    assert kstest(ranks[np.isfinite(ranks)], "uniform").pvalue > 1e-3
+    assert found.trouble == ()
 
 
 # Regions without likelihood, and plateaus
