@@ -68,6 +68,6 @@ def insertion_trouble(ranks: np.ndarray) -> tuple[str, ...]:
         return ()
     return (
         f"insertion ranks of new live points are not uniform (p = {p_value:.1g}): the "
-        "evidence may be biased; use more live points (nwalkers) or, for a likelihood in "
-        "JAX, more slice_steps",
+        "evidence may be biased; use more live points (nwalkers) or, for a likelihood "
+        "in JAX, more slice_steps",
     )
