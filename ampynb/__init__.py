@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ampynb.model.instance import Instance
     from ampynb.model.model import Model
     from ampynb.model.parameter import Collection, Parameter
+    from ampynb.model.priors import Cosine, Sine, SplitNormal
     from ampynb.plots.corner import corner
     from ampynb.plots.visualizer import Visualizer
     from ampynb.results.netcdf import load
@@ -47,6 +48,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Analysis": "analysis.analysis",
     "Collection": "model.parameter",
+    "Cosine": "model.priors",
     "DifferentialEvolution": "algorithms.moves",
     "Ensemble": "algorithms.ensemble",
     "FitException": "analysis.rejections",
@@ -68,6 +70,8 @@ _HOMES = {
     "Race": "inference.race",
     "Result": "results.result",
     "Run": "inference.run",
+    "Sine": "model.priors",
+    "SplitNormal": "model.priors",
     "StoreError": "inference.store_error",
     "Stretch": "algorithms.moves",
     "StudentTFit": "analysis.fit",
@@ -93,6 +97,7 @@ __all__ = [
     "NUTS",
     "Analysis",
     "Collection",
+    "Cosine",
     "DifferentialEvolution",
     "Ensemble",
     "FitException",
@@ -112,6 +117,8 @@ __all__ = [
     "Race",
     "Result",
     "Run",
+    "Sine",
+    "SplitNormal",
     "StoreError",
     "Stretch",
     "StudentTFit",

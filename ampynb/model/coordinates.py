@@ -223,12 +223,12 @@ def prior_transform(model: Model, u: jax.Array) -> jax.Array:
     Raises
     ------
     ValueError
-        Where numpyro has no quantile function for a prior; it names each.
+        Where a prior has no distribution function; it names each.
     """
     missing = _without_quantile(model)
     if missing:
         raise ValueError(
-            "expected priors with a quantile function; numpyro has none for "
+            "expected priors with a distribution function; numpyro has none for "
             f"{', '.join(missing)}; use for instance Uniform, Normal, TruncatedNormal, "
             "LogUniform or LogNormal, or a sampler that does not need the unit cube"
         )

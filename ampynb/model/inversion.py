@@ -13,6 +13,7 @@ from jax.scipy.special import betainc, gammainc, gammaincc
 __all__ = ["inverted"]
 
 MOST_STEPS = 200
+SYMMETRIC = (dist.Normal, dist.Laplace, dist.Logistic, dist.Cauchy)
 PRECISION = 4.0  # of the quantile, in units in the last place
 
 
@@ -37,20 +38,21 @@ def inverted(prior: dist.Distribution, lower: Any, upper: Any) -> jax.Array:
     NotImplementedError
         Where the distribution function is not known.
     """
-    lower, upper = jax.lax.stop_gradient((jnp.asarray(lower), jnp.asarray(upper)))
+    kind = jnp.result_type(float)
+    lower, upper = (jnp.asarray(share, kind) for share in (lower, upper))
+    lower, upper = jax.lax.stop_gradient((lower, upper))
     shape = jnp.broadcast_shapes(prior.batch_shape, lower.shape)
     lower, upper = jnp.broadcast_to(lower, shape), jnp.broadcast_to(upper, shape)
     target, from_below = jnp.minimum(lower, upper), lower <= upper
 
-    def move(x: jax.Array) -> jax.Array:
-        """Return Newton's step in ln |x|."""
+    def move(x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Return Newton's step of ln |x|, and whether the quantile is not above."""
         below, above = tails(prior, x)
         tail = jnp.where(from_below, below, above)
         excess = jnp.log(tail / target)
         slope = jnp.exp(jnp.asarray(prior.log_prob(x))) * jnp.abs(x) / tail
-        return jnp.where(from_below, -excess, excess) / slope, (
-            jnp.where(from_below, tail >= target, tail <= target)
-        )
+        step = jnp.where(from_below, -excess, excess) / slope
+        return step, jnp.where(from_below, tail >= target, tail <= target)
 
     def goes_on(carry: tuple) -> jax.Array:
         count, _, _, _, _, done = carry
@@ -79,33 +81,52 @@ def inverted(prior: dist.Distribution, lower: Any, upper: Any) -> jax.Array:
         for edge in _edges(prior)
     )
     middle = _number((low >> 1) + (high >> 1) + (low & high & 1), lower.dtype)
-    begin = 0, low, high, middle, jnp.full(shape, jnp.inf), jnp.zeros(shape, bool)
+    begin = 0, low, high, middle, jnp.full(shape, jnp.inf, kind), jnp.zeros(shape, bool)
     found = jax.lax.while_loop(goes_on, body, begin)[3]
-    at_edge = jnp.where(lower <= 0, _number(low, found.dtype), _number(high, found.dtype))
+    at_edge = jnp.where(
+        lower <= 0, _number(low, found.dtype), _number(high, found.dtype)
+    )
     return jnp.where(target > 0, found, at_edge)
 
 
 def tails(prior: Any, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return the probabilities below and above ``x``, each precise where it is small."""
+    """Return the probabilities below and above ``x``, each precise if it is small."""
+    if isinstance(prior, dist.ExpandedDistribution | dist.Independent):
+        return tails(prior.base_dist, x)
     if isinstance(prior, dist.Gamma):
-        scaled = prior.rate * x
-        return gammainc(prior.concentration, scaled), gammaincc(
-            prior.concentration, scaled
-        )
+        a, scaled = prior.concentration, prior.rate * x
+        return gammainc(a, scaled), gammaincc(a, scaled)
     if isinstance(prior, dist.Beta):
         a, b = prior.concentration1, prior.concentration0
         return betainc(a, b, x), betainc(b, a, 1 - x)
     if isinstance(prior, dist.StudentT):
-        z = (x - prior.loc) / prior.scale
-        # The share of the squares, without their overflow.
-        tail = 0.5 * betainc(0.5 * prior.df, 0.5, 1 / (1 + z * z / prior.df))
-        return jnp.where(z < 0, tail, 1 - tail), jnp.where(z < 0, 1 - tail, tail)
+        return _tails_of_student(prior, x)
+    if isinstance(prior, SYMMETRIC):
+        return jnp.asarray(prior.cdf(x)), jnp.asarray(prior.cdf(2 * prior.loc - x))
     if isinstance(prior, dist.FoldedDistribution):
         right_below, right_above = tails(prior.base_dist, x)
-        left_below, left_above = tails(prior.base_dist, -x)
+        left_below, _ = tails(prior.base_dist, -x)
         return right_below - left_below, right_above + left_below
+    if type(prior).cdf is dist.TransformedDistribution.cdf:
+        turned = False
+        for transform in reversed(prior.transforms):
+            turned, x = turned ^ (transform.sign < 0), transform.inv(x)
+        below, above = tails(prior.base_dist, x)
+        return jnp.where(turned, above, below), jnp.where(turned, below, above)
     below = jnp.asarray(prior.cdf(x))
     return below, 1 - below
+
+
+def _tails_of_student(prior: Any, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return both tails by the incomplete beta function (Abramowitz 26.7.1)."""
+    square = ((x - prior.loc) / prior.scale) ** 2
+    outer = 0.5 * betainc(0.5 * prior.df, 0.5, 1 / (1 + square / prior.df))
+    # Near the middle, where the first has no digits left.
+    inner = 0.5 * betainc(0.5, 0.5 * prior.df, square / (prior.df + square))
+    tail = jnp.where(square < prior.df, 0.5 - inner, outer)
+    rest = jnp.where(square < prior.df, 0.5 + inner, 1 - outer)
+    is_left = x < prior.loc
+    return jnp.where(is_left, tail, rest), jnp.where(is_left, rest, tail)
 
 
 def _edges(prior: dist.Distribution) -> tuple[Any, Any]:

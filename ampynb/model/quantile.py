@@ -1,4 +1,4 @@
-"""Quantiles and bounds of priors: what numpyro can give, and its absence told."""
+"""Quantiles and bounds of priors, by formula or by inversion; their absence told."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
+from jax.scipy.special import ndtri
 from numpyro.distributions.transforms import ExpTransform
 
+from ampynb.model.inversion import inverted
 from ampynb.model.von_mises import von_mises_quantile
 
 __all__ = [
@@ -35,23 +37,64 @@ def _scalar_prior(prior: dist.Distribution) -> dist.Distribution:
 def quantile(prior: dist.Distribution, probability: jax.Array) -> jax.Array:
     """Return the prior's quantile function at ``probability`` (its own shape).
 
+    By numpyro's formula where it has one, else by inverting the distribution function.
+
     Raises
     ------
-    NotImplementedError, ImportError
-        Where numpyro has no quantile function for the prior.
+    NotImplementedError
+        Where the prior has no distribution function.
+    """
+    return _between(prior, probability, 1 - probability)
+
+
+def _between(prior: Any, lower: jax.Array, upper: jax.Array) -> jax.Array:
+    """Return where a prior has ``lower`` below and ``upper`` above, which sum to 1.
+
+    Both are passed on, so that a transform that turns the tails round keeps them
+    precise.
     """
     prior = _scalar_prior(prior)
+    kind = type(prior)
     if isinstance(prior, dist.VonMises):
-        return von_mises_quantile(prior.loc, prior.concentration, probability)
-    return prior.icdf(probability)
+        return von_mises_quantile(prior.loc, prior.concentration, lower)
+    if isinstance(prior, dist.Weibull):
+        return prior.scale * (-_log(upper, lower)) ** (1 / prior.concentration)
+    if isinstance(prior, dist.Kumaraswamy):
+        share = -jnp.expm1(_log(upper, lower) / prior.concentration0)
+        return share ** (1 / prior.concentration1)
+    if isinstance(prior, dist.Levy):
+        z = jnp.where(upper < 0.5, ndtri(0.5 - 0.5 * upper), ndtri(0.5 * lower))
+        return prior.loc + prior.scale / z**2
+    if isinstance(prior, dist.FoldedDistribution):  # no monotone transform
+        return inverted(prior, lower, upper)
+    if kind.icdf is dist.TransformedDistribution.icdf:
+        for transform in prior.transforms:
+            turned = transform.sign < 0
+            lower, upper = (
+                jnp.where(turned, upper, lower),
+                jnp.where(turned, lower, upper),
+            )
+        value = _between(prior.base_dist, lower, upper)
+        for transform in prior.transforms:
+            value = transform(value)
+        return jnp.asarray(value)
+    try:
+        return prior.icdf(lower)
+    except (NotImplementedError, ImportError):  # the latter for tensorflow-probability
+        return inverted(prior, lower, upper)
+
+
+def _log(probability: jax.Array, other: jax.Array) -> jax.Array:
+    """Return the log of a probability near 1, of which ``other`` is the complement."""
+    return jnp.where(other < 0.5, jnp.log1p(-other), jnp.log(probability))
 
 
 def has_quantile(prior: dist.Distribution) -> bool:
-    """Whether numpyro can give the prior's quantile function."""
+    """Whether the prior has a quantile function, by formula or by inversion."""
     half = jnp.full(prior.batch_shape + prior.event_shape, 0.5)
     try:
         jax.eval_shape(functools.partial(quantile, prior), half)
-    except (NotImplementedError, ImportError):
+    except NotImplementedError:
         return False
     return True
 
@@ -59,7 +102,7 @@ def has_quantile(prior: dist.Distribution) -> bool:
 def central_interval(prior: dist.Distribution, mass: float) -> tuple:
     """Return the two quantiles that hold the central ``mass`` of the prior.
 
-    Where numpyro has no quantile function, quantiles of 20,001 seeded draws stand in;
+    Where the prior has no quantile function, quantiles of 20,001 seeded draws stand in;
     they are good for plots and starting values, not for sampling.
 
     Returns

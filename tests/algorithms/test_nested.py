@@ -457,14 +457,11 @@ def test_what_does_not_fit_is_refused(options: dict, words: tuple):
     assert all(word in str(error.value) for word in words), str(error.value)
 
 
-def test_priors_without_a_quantile_function_are_refused_by_name():
+def test_priors_without_a_distribution_function_are_refused_by_name():
     problem = line_problem()
-    model = anb.Model(
-        slope=dist.Gamma(2.0, 1.0),
-        intercept=dist.Normal(0.0, 1.0),
-        other=dist.StudentT(3.0),
-    )
-    with pytest.raises(ValueError, match=r"no.* for slope, other; use for instance"):
+    joint = dist.MultivariateNormal(np.zeros(2), np.eye(2))
+    model = anb.Model(slope=joint, intercept=dist.Gamma(2.0, 1.0), other=joint)
+    with pytest.raises(ValueError, match=r"none.* for slope, other; use for instance"):
         anb.InferenceEngine(problem.analysis, model).run(sampler="nested")
 
 

@@ -34,13 +34,13 @@ WITH_QUANTILE: dict[str, tuple[dist.Distribution, Any]] = {
     "exponential": (dist.Exponential(2.0), stats.expon(scale=0.5)),
     "half-Cauchy": (dist.HalfCauchy(2.0), stats.halfcauchy(scale=2)),
 }
-WITHOUT_QUANTILE: dict[str, tuple[dist.Distribution, Any]] = {
+BY_INVERSION: dict[str, tuple[dist.Distribution, Any]] = {
     "gamma": (dist.Gamma(2.0, 3.0), stats.gamma(2, scale=1 / 3)),
     "inverse gamma": (dist.InverseGamma(3.0, 2.0), stats.invgamma(3, scale=2)),
     "beta": (dist.Beta(2.0, 3.0), stats.beta(2, 3)),
     "Student-t": (dist.StudentT(4.0, 1.0, 2.0), stats.t(4, loc=1, scale=2)),
 }
-SCALAR = WITH_QUANTILE | WITHOUT_QUANTILE
+SCALAR = WITH_QUANTILE | BY_INVERSION
 
 COVARIANCE = np.array([[2.0, 0.6, 0.1], [0.6, 1.0, -0.3], [0.1, -0.3, 0.5]])
 VECTOR = {
