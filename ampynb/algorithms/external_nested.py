@@ -23,7 +23,7 @@ from ampynb.algorithms.algorithm import (
     Start,
     Status,
 )
-from ampynb.algorithms.insertion import insertion_ranks
+from ampynb.algorithms.insertion import NO_RANK, insertion_ranks
 from ampynb.algorithms.nested_evidence import (
     Evidence,
     check_first_points,
@@ -152,7 +152,7 @@ class DynestyNested(Algorithm):
             vector=vector,
             log_likelihood=log_likelihood,
             log_prior=np.asarray(log_priors(posterior.model, vector), float),
-            insertion_rank=np.full(self.nwalkers, np.nan),
+            insertion_rank=np.full(self.nwalkers, NO_RANK),
             contour=np.array(-np.inf),
             unborn=0,
             evidence=first_evidence(jnp.asarray(log_likelihood)),

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["insertion_ranks", "insertion_trouble"]
+__all__ = ["NO_RANK", "insertion_ranks", "insertion_trouble"]
 
+NO_RANK = -1.0  # of the first live points, which are inserted nowhere
 LEAST_P_VALUE = 1e-3
 FEWEST_RANKS = 20
 
@@ -51,11 +52,11 @@ def insertion_trouble(ranks: np.ndarray) -> tuple[str, ...]:
     Parameters
     ----------
     ranks : array, (n,)
-        NaN for the first live points, which are inserted nowhere.
+        `NO_RANK` for the first live points.
     """
     from scipy.special import kolmogorov
 
-    known = np.sort(ranks[np.isfinite(ranks)])
+    known = np.sort(ranks[ranks != NO_RANK])
     n = len(known)
     if n < FEWEST_RANKS:
         return ()

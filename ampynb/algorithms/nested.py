@@ -23,6 +23,7 @@ from ampynb.algorithms.algorithm import (
     Status,
 )
 from ampynb.algorithms.chunk import draws_from, repeat
+from ampynb.algorithms.insertion import NO_RANK
 from ampynb.algorithms.nested_evidence import (
     Evidence,
     check_first_points,
@@ -273,7 +274,7 @@ def _point(
         logdensity=jnp.where(inside, 0.0, -jnp.inf).astype(u.dtype),
         loglikelihood=log_likelihood,
         loglikelihood_birth=jnp.full_like(log_likelihood, loglikelihood_birth),
-        insertion_rank=jnp.full_like(log_likelihood, jnp.nan),
+        insertion_rank=jnp.full_like(log_likelihood, NO_RANK),
         vector=vector,
     )
 

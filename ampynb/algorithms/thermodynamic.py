@@ -11,7 +11,13 @@ import numpy as np
 
 from ampynb.algorithms.algorithm import Estimate
 
-__all__ = ["EVIDENCE_STATS", "evidence_record", "integral", "log_evidence"]
+__all__ = [
+    "EVIDENCE_STATS",
+    "evidence_record",
+    "integral",
+    "log_evidence",
+    "standard_error",
+]
 
 EVIDENCE_STATS = (
     "beta",
@@ -21,6 +27,8 @@ EVIDENCE_STATS = (
     "log_ratio",
 )
 FEWEST_STEPS = 16
+BATCHES = 16  # of a run, whose means are taken for independent
+IMPOSSIBLE = 500.0  # exponent by which a likelihood falls short of the best, at least
 FEWEST_TEMPERATURES = 3  # of which one can be left out
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(60)
 
@@ -36,11 +44,19 @@ def evidence_record(log_likelihood: jax.Array, beta: jax.Array) -> dict[str, jax
     Returns
     -------
     dict
-        Mean and variance of the walkers' finite log likelihoods, and their share,
+        Mean and variance of the walkers' possible log likelihoods, and their share,
         (ntemps,) each; ``log_ratio``, (ntemps - 1,), the logarithm of what the hotter
         of two temperatures estimates for the ratio of their evidences.
+
+    Notes
+    -----
+    A log likelihood is possible if it is finite, and less than 500 / b below the best
+    of the step, with b the lowest inverse temperature above 0: at b, and at all higher
+    ones, a worse one has a weight below exp(-500). So -1e300, or what
+    `numpy.nan_to_num` makes of minus infinity, counts as minus infinity, and -1e6
+    counts as what it is where a temperature is hot enough to reach it.
     """
-    finite = jnp.isfinite(log_likelihood)
+    finite = _possible(log_likelihood, beta)
     mean = jnp.mean(log_likelihood, axis=1, where=finite)
     variance = jnp.mean((log_likelihood - mean[:, None]) ** 2, axis=1, where=finite)
     exponent = (beta[:-1] - beta[1:])[:, None] * log_likelihood[1:]
@@ -53,6 +69,13 @@ def evidence_record(log_likelihood: jax.Array, beta: jax.Array) -> dict[str, jax
         "finite_share": jnp.mean(finite, axis=1, dtype=beta.dtype),
         "log_ratio": log_sum - jnp.log(log_likelihood.shape[1]),
     }
+
+
+def _possible(log_likelihood: jax.Array, beta: jax.Array) -> jax.Array:
+    finite = jnp.isfinite(log_likelihood)
+    best = jnp.max(log_likelihood, where=finite, initial=-jnp.inf)
+    hottest = jnp.min(beta, where=beta > 0, initial=1.0)
+    return finite & (log_likelihood > best - IMPOSSIBLE / hottest)
 
 
 def log_evidence(step_stats: Mapping[str, np.ndarray]) -> dict[str, Estimate]:
@@ -87,7 +110,7 @@ def _stepping_stones(log_ratio: np.ndarray) -> Estimate:
     ratio = np.exp(log_ratio - highest)
     mean = ratio.mean(axis=0)
     value = np.sum(highest + np.log(mean))
-    return Estimate(float(value), _standard_error(np.sum(ratio / mean, axis=1)))
+    return Estimate(float(value), standard_error(np.sum(ratio / mean, axis=1)))
 
 
 def _thermodynamic_integration(stats: Mapping[str, np.ndarray]) -> Estimate:
@@ -116,7 +139,7 @@ def _thermodynamic_integration(stats: Mapping[str, np.ndarray]) -> Estimate:
         + moments.influence_on_mean @ of_mean
         + moments.influence_on_variance @ of_variance
     )
-    error = np.hypot(_standard_error(series), max(changes))
+    error = np.hypot(standard_error(series), max(changes))
     return Estimate(float(value + np.log(share)), float(error))
 
 
@@ -193,12 +216,20 @@ def integral(x: np.ndarray, value: np.ndarray, slope: np.ndarray) -> float:
     return float(np.sum(width * (value[:-1] + rise * (risen @ weights))))
 
 
-def _standard_error(series: np.ndarray) -> float:
-    """Return the standard error of the mean of a correlated series."""
+def standard_error(series: np.ndarray) -> float:
+    """Return the standard error of the mean of a correlated series.
+
+    The larger of two: by the autocorrelations, as far as noise lets them be seen
+    (Geyer 1992), and by the means of long batches, which hold what is slower: walkers
+    that go from mode to mode once in some hundred steps.
+    """
     from numpyro.diagnostics import effective_sample_size
 
     spread = series.std(ddof=1)
     if not spread > 0:
         return 0.0
     size = min(float(effective_sample_size(series[None])), len(series))
-    return float(spread / np.sqrt(size))
+    length = len(series) // BATCHES
+    batches = series[-BATCHES * length :].reshape(BATCHES, length).mean(axis=1)
+    of_batches = batches.std(ddof=1) / np.sqrt(BATCHES)
+    return float(max(spread / np.sqrt(size), of_batches))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from ampynb.algorithms.insertion import insertion_ranks, insertion_trouble
+from ampynb.algorithms.insertion import NO_RANK, insertion_ranks, insertion_trouble
 
 
 def inserted(draw, n: int = 2000, nlive: int = 50, k: int = 5, seed: int = 0):
@@ -46,7 +46,7 @@ def test_a_rank_is_among_the_points_above_the_contour_and_those_inserted_before(
 
 
 def test_first_points_have_no_rank_and_few_ranks_no_verdict():
-    assert insertion_trouble(np.full(500, np.nan)) == ()
+    assert insertion_trouble(np.full(500, NO_RANK)) == ()
     assert insertion_trouble(np.full(10, 0.001)) == ()
     assert insertion_trouble(np.full(40, 0.001)) != ()
 

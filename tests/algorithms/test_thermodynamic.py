@@ -5,7 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ampynb.algorithms.thermodynamic import evidence_record, integral, log_evidence
+from ampynb.algorithms.thermodynamic import (
+    evidence_record,
+    integral,
+    log_evidence,
+    standard_error,
+)
 
 NDIM, NWALKERS = 4, 16
 PRIOR = 1e-3  # the prior's precision over the likelihood's
@@ -115,6 +120,46 @@ def test_a_prior_that_is_partly_without_likelihood(method: str):
     value, error = log_evidence(step_stats(log_likelihood, BETA))[method]
     assert abs(value - EXACT - np.log(2 / 3)) < 3 * error
     assert error < 0.1
+
+
+@pytest.mark.parametrize("marker", [-1e10, -1e300, np.nan_to_num(-np.inf)])
+def test_a_large_negative_marker_is_as_minus_infinity(marker: float):
+    log_likelihood = exact_draws(BETA, 400)
+    nowhere = np.random.default_rng(1).uniform(size=(400, NWALKERS)) < 1 / 3
+    expected, found = (
+        log_evidence(step_stats(np.concatenate([log_likelihood[:, :-1], hot], 1), BETA))
+        for hot in (
+            np.where(nowhere, impossible, log_likelihood[:, -1])[:, None]
+            for impossible in (-np.inf, marker)
+        )
+    )
+    assert found == expected
+
+
+def test_a_bad_point_is_no_impossible_one():
+    """At 1e-7 a log likelihood of -1e6 is as good as any."""
+    beta = np.array([1.0, 1e-3, 1e-5, 1e-6, 1e-7, 0.0])
+    weight = np.exp(-1e6 * beta)  # beside that of another half of the prior, at 0
+    share = weight / (1 + weight)
+    random = np.random.default_rng(3)
+    bad = random.uniform(size=(4000, len(beta), NWALKERS)) < share[:, None]
+    found = log_evidence(step_stats(np.where(bad, -1e6, 0.0), beta))
+    for method in METHODS:
+        value, error = found[method]
+        assert abs(value - np.log(0.5)) < 4 * error, method
+
+
+def test_errors_hold_what_changes_slowly():
+    """Of means that drift with a correlation time of 100 in 3200 steps."""
+    random, pulls = np.random.default_rng(2), []
+    for _ in range(100):
+        drift, series = 0.0, np.zeros(3200)
+        kicks = random.normal(size=(2, 3200))
+        for i in range(3200):
+            drift = 0.99 * drift + np.sqrt(1 - 0.99**2) * kicks[0, i]
+            series[i] = 0.3 * drift + kicks[1, i]
+        pulls.append(series.mean() / standard_error(series))
+    assert 0.7 < np.std(pulls) < 1.4
 
 
 @pytest.mark.parametrize("method", METHODS)
