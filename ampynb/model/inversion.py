@@ -123,8 +123,8 @@ def _tails_of_student(prior: Any, x: jax.Array) -> tuple[jax.Array, jax.Array]:
     outer = 0.5 * betainc(0.5 * prior.df, 0.5, 1 / (1 + square / prior.df))
     # Near the middle, where the first has no digits left.
     inner = 0.5 * betainc(0.5, 0.5 * prior.df, square / (prior.df + square))
-    tail = jnp.where(square < prior.df, 0.5 - inner, outer)
-    rest = jnp.where(square < prior.df, 0.5 + inner, 1 - outer)
+    tail = jnp.where(square < 1, 0.5 - inner, outer)
+    rest = jnp.where(square < 1, 0.5 + inner, 1 - outer)
     is_left = x < prior.loc
     return jnp.where(is_left, tail, rest), jnp.where(is_left, rest, tail)
 

@@ -462,8 +462,8 @@ def test_priors_without_a_distribution_function_are_refused_by_name():
     problem = line_problem()
     joint = dist.MultivariateNormal(np.zeros(2), np.eye(2))
     model = anb.Model(slope=joint, intercept=dist.Gamma(2.0, 1.0), other=joint)
-    with pytest.raises(ValueError, match=r"none.* for slope, other; use for instance"):
-        anb.InferenceEngine(problem.analysis, model).run(sampler="nested")
+    with pytest.raises(ValueError, match=r"none for slope, other; use for instance"):
+        anb.Nested().check(anb.Posterior(problem.analysis, model))
 
 
 @pytest.mark.parametrize(

@@ -29,13 +29,14 @@ PRIORS: dict[str, tuple[dist.Distribution, Any]] = {
     "inverse gamma": (dist.InverseGamma(3.0, 2.0), stats.invgamma(3, scale=2)),
     "Student-t": (dist.StudentT(4.0, 1.0, 2.0), stats.t(4, loc=1, scale=2)),
     "Student-t far off": (dist.StudentT(50.0, 1e6, 2.0), stats.t(50, 1e6, 2)),
+    "nearly normal Student-t": (dist.StudentT(200.0), stats.t(200)),
     "Weibull": (dist.Weibull(2.0, 1.5), stats.weibull_min(1.5, scale=2)),
     "Kumaraswamy": (dist.Kumaraswamy(1.0, 3.0), stats.beta(1, 3)),
     "Levy": (dist.Levy(1.0, 2.0), stats.levy(1, 2)),
     "Gompertz": (dist.Gompertz(2.0, 1.0), stats.gompertz(2)),
-    "log of Student-t": (
+    "exponential of Student-t": (
         dist.TransformedDistribution(
-            dist.StudentT(3.0).expand([]), [AffineTransform(1.0, 0.5), ExpTransform()]
+            dist.StudentT(200.0).expand([]), [AffineTransform(1.0, 0.5), ExpTransform()]
         ),
         None,
     ),
@@ -77,7 +78,7 @@ def found() -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("name", [name for name in PRIORS if PRIORS[name][1]])
 def test_quantiles_are_scipy_s(name: str, found: dict):
     expected = PRIORS[name][1].ppf(U)
-    np.testing.assert_allclose(found[name][0], expected, rtol=1e-10)
+    np.testing.assert_allclose(found[name][0], expected, rtol=1e-10, atol=1e-14)
 
 
 @pytest.mark.parametrize("name", PRECISE)
@@ -88,7 +89,7 @@ def test_the_probability_below_a_quantile_is_the_one_asked_for(name: str, found:
     prior: Any = PRIORS[name][0]
     density = np.exp(np.asarray(prior.log_prob(quantiles)))
     of_rounding = 4e-16 * np.abs(quantiles) * density
-    assert np.all(np.abs(below - U) < 1e-10 * U + of_rounding)
+    assert np.all(np.abs(below - U) < 1e-9 * U + of_rounding)
     assert np.all(np.abs(above - (1 - U)) < 1e-9 * (1 - U) + of_rounding)
 
 
