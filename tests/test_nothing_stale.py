@@ -316,3 +316,11 @@ def test_old_draws_are_not_mixed_with_new_data(tmp_path):
     assert "global" in idata.posterior.attrs.get("left_out", "") + str(idata.attrs)
     with pytest.raises(ValueError, match=r"changed"):
         result_of(names, path=tmp_path / "run", resume=True)
+
+
+def test_a_model_that_is_made_again_has_what_its_functions_read():
+    names: dict[str, Any] = {"__name__": "cell"}
+    model = "model = anb.Model(a=dist.Normal(0.0, 1.0), b=lambda m: helper(m.a))"
+    exec(f"{BEGIN}S = 2.0\n@jax.jit\ndef helper(a): return a + S\n{model}", names)
+    exec(f"S = 52.0\n{model}", names)
+    assert float(names["model"].instance_from_vector(np.zeros(1)).b) == 52.0

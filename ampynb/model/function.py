@@ -14,8 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 
+from ampynb.model.content import content_of
 from ampynb.model.prior_check import check_dimension, check_prior
 from ampynb.model.prior_numbers import Numbers
+from ampynb.model.reading import traced_apart
 from ampynb.model.source import text_of
 from ampynb.model.truncation import exact
 
@@ -101,7 +103,10 @@ class Function:
 
         number = jnp.result_type(float)
         shapes = {n: jax.ShapeDtypeStruct(s, number) for n, s in known.items()}
-        whole = jax.make_jaxpr(computed)(*shapes.values())
+        # A helper that users compiled may have been traced with other globals.
+        content = content_of(function)
+        with traced_apart(content.digest if content.whole else object()):
+            whole = jax.make_jaxpr(computed)(*shapes.values())
         used = _used(whole.jaxpr, list(known))
 
         def of_used(*values: Any) -> list:
