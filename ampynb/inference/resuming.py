@@ -134,9 +134,9 @@ def begin(plan: Plan, request: Request, last: Beginning | None) -> Beginning:
 def _in_memory(beginning: Beginning, plan: Plan, last: Beginning) -> Beginning:
     if last.history.state is not None:
         _check_same(last.fingerprint, beginning.fingerprint)
-        if last.program != plan.posterior.program:
-            raise ChangedError(type(plan.posterior.analysis).__qualname__)
         _check_likelihood(plan, last.history)
+        if last.program != plan.posterior.program:  # though these draws do not tell
+            raise ChangedError(type(plan.posterior.analysis).__qualname__)
         beginning.history, beginning.seconds = last.history.copy(), last.seconds
         beginning.warnings = last.warnings
     return beginning
