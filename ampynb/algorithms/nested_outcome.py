@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from ampynb.algorithms.algorithm import SAMPLING, Draws, Estimate, Outcome
-from ampynb.algorithms.insertion import insertion_trouble
+from ampynb.algorithms.insertion import NO_RANK, insertion_trouble
 from ampynb.algorithms.nested_evidence import counts_at_death
 
 __all__ = ["effective_size", "equal_weights", "live_draws", "nested_outcome"]
@@ -30,7 +30,7 @@ def nested_outcome(draws: Draws, live: Draws | None, dlogz: float) -> Outcome:
     draws : Draws
         Points in the order of their deaths; their stats have ``log_likelihood``,
         ``live_points``, the number of points that were alive when each died, and
-        ``insertion_rank``, of `insertion_ranks`.
+        ``insertion_rank``, of `insertion_ranks`; runs of former versions have none.
     live : Draws, optional
         Those that have not died, the worst first.
     dlogz : float
@@ -44,7 +44,7 @@ def nested_outcome(draws: Draws, live: Draws | None, dlogz: float) -> Outcome:
         for name in draws.stats
     }
     log_likelihood, counts = stats["log_likelihood"], stats["live_points"]
-    insertion_rank = stats.pop("insertion_rank")
+    insertion_rank = stats.pop("insertion_rank", np.full(len(counts), NO_RANK))
     # The same draws always give the same answer: they are the seed.
     digest = hashlib.sha256(log_likelihood.tobytes()).digest()
     random = np.random.default_rng(list(digest))

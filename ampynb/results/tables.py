@@ -109,7 +109,7 @@ def _trouble(result: Result, few: bool) -> list[str]:
 
 def _slow_walkers(result: Result) -> list[str]:
     """Return what is told of walkers that stay where they are, or far below others."""
-    return [*_stranded(result), *_standing_still(result)]
+    return [*_standing_still(result), *_stranded(result)]
 
 
 def _stranded(result: Result) -> list[str]:

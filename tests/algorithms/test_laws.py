@@ -183,8 +183,10 @@ def test_status_counts_steps_and_names_the_phase_of_the_next(case: Case, burn: i
         n = min(32, status.remaining)
         state, draws = algorithm.advance(posterior, state, n)
         assert draws.phase == status.phase
-        assert len(draws.position) == n
-        step += n
+        made = len(draws.position)
+        # In the burn-in a call may end where stranded walkers are looked for.
+        assert made == n or (warming and 0 < made < n)
+        step += made
 
 
 @all_cases

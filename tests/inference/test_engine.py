@@ -194,7 +194,7 @@ LIKELIHOODS = [
     misuse(
         "NaN in the data",
         ValueError,
-        "NaN in the data",
+        *("data without NaN", "index 0", "mask"),
         analysis=Line(X, np.where(X == 0, np.nan, X), NOISE),
     ),
     misuse(
@@ -262,8 +262,8 @@ LIKELIHOODS = [
         *("20", "19", "equal lengths"),
         analysis=NumpyLine(X, X[1:], NOISE),
     ),
-    misuse("nothing written", ValueError, "fit_from", analysis=Empty()),
-    misuse("not a fit", ValueError, "log_likelihood", analysis=NotAFit()),
+    misuse("nothing written", TypeError, "fit_from", analysis=Empty()),
+    misuse("not a fit", TypeError, "log_likelihood", analysis=NotAFit()),
     misuse("a forgotten super", TypeError, "super().__init__", analysis=WithoutInit()),
 ]
 
