@@ -170,7 +170,7 @@ def mean_in(result: anb.Result) -> float:
     return mean_of(found, result.flat_draws[-1, 0])
 
 
-def instance(mu: float = 20.0) -> anb.Instance:
+def instance(mu: Any = 20.0) -> anb.Instance:
     return anb.Instance(mu=mu)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from ampynb.analysis.analysis import Analysis, _bundle_analysis
 from ampynb.analysis.program import ChangedError, posterior_content, posterior_key
@@ -270,4 +271,4 @@ class Posterior:
 
 def _is_traced(*values: Any) -> bool:
     leaves = jax.tree_util.tree_leaves(values)
-    return any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
+    return any(isinstance(leaf, Tracer) for leaf in leaves)

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 __all__ = ["Content", "array_bytes", "content_of", "is_installed"]
 
@@ -167,7 +168,7 @@ class _Reader:
             self._read_object(value)
 
     def _read_array(self, value: Any) -> None:
-        if isinstance(value, jax.core.Tracer):
+        if isinstance(value, Tracer):
             self._say(str(value.aval))
         elif isinstance(value, jax.Array) and jax.numpy.issubdtype(
             value.dtype, jax.dtypes.prng_key

@@ -167,7 +167,7 @@ class Function:
     def prior_of_its_kind(self) -> Any:
         """Return a prior of the family that it gives, with numbers that say nothing."""
         rebuild = self.program.rebuild
-        return self._rebuilt(np.ones(rebuild.num_leaves))
+        return self._rebuilt([*np.ones(rebuild.num_leaves)])
 
     def __repr__(self) -> str:
         return text_of(self.program.function)

@@ -91,18 +91,19 @@ def inverted(prior: dist.Distribution, lower: Any, upper: Any) -> jax.Array:
 
 def tails(prior: Any, x: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Return the probabilities below and above ``x``, each precise if it is small."""
+    known: Any = prior  # numpyro's annotations of its numbers are too wide
     if isinstance(prior, dist.ExpandedDistribution | dist.Independent):
         return tails(prior.base_dist, x)
     if isinstance(prior, dist.Gamma):
-        a, scaled = prior.concentration, prior.rate * x
+        a, scaled = known.concentration, known.rate * x
         return gammainc(a, scaled), gammaincc(a, scaled)
     if isinstance(prior, dist.Beta):
-        a, b = prior.concentration1, prior.concentration0
+        a, b = known.concentration1, known.concentration0
         return betainc(a, b, x), betainc(b, a, 1 - x)
     if isinstance(prior, dist.StudentT):
         return _tails_of_student(prior, x)
     if isinstance(prior, SYMMETRIC):
-        return jnp.asarray(prior.cdf(x)), jnp.asarray(prior.cdf(2 * prior.loc - x))
+        return jnp.asarray(prior.cdf(x)), jnp.asarray(prior.cdf(2 * known.loc - x))
     if isinstance(prior, dist.FoldedDistribution):
         right_below, right_above = tails(prior.base_dist, x)
         left_below, _ = tails(prior.base_dist, -x)

@@ -62,6 +62,7 @@ def unknown_options(
 
 def names_options(taking: _ANY) -> _ANY:
     """Let a class or a function say what is meant by an option that it has not."""
+    given: Any = taking
     called = taking.__init__ if isinstance(taking, type) else taking
     # A method's own name for itself is none of the options.
     known = [
@@ -72,7 +73,7 @@ def names_options(taking: _ANY) -> _ANY:
 
     parameters = inspect.signature(called).parameters.values()
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        return taking  # which passes on what it does not know
+        return given  # which passes on what it does not know
 
     @functools.wraps(called)
     def checked(*args: Any, **options: Any) -> Any:
@@ -85,5 +86,5 @@ def names_options(taking: _ANY) -> _ANY:
     allowed = frozenset(known)
     if isinstance(taking, type):
         taking.__init__ = checked
-        return taking  # type: ignore[return-value]
-    return checked  # type: ignore[return-value]
+        return given
+    return checked  # pyright: ignore[reportReturnType]

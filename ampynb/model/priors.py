@@ -55,6 +55,8 @@ class Sine(_ByQuantile):
     }
     reparametrized_params: ClassVar = ["low", "high"]
     pytree_data_fields = ("low", "high", "_support")
+    low: Any
+    high: Any
 
     def __init__(self, low: Any = 0.0, high: Any = np.pi, *, validate_args: Any = None):
         _check_limits("Sine", low, high, 0.0, np.pi)
@@ -63,7 +65,10 @@ class Sine(_ByQuantile):
         shape = jnp.broadcast_shapes(jnp.shape(low), jnp.shape(high))
         super().__init__(shape, validate_args=validate_args)
 
-    @constraints.dependent_property(is_discrete=False, event_dim=0)
+    @constraints.dependent_property(  # pyright: ignore[reportArgumentType]
+        is_discrete=False,  # pyright: ignore[reportArgumentType]
+        event_dim=0,  # pyright: ignore[reportArgumentType]
+    )
     def support(self) -> Any:
         """Return the interval from ``low`` to ``high``."""
         return self._support
@@ -115,6 +120,8 @@ class Cosine(_ByQuantile):
     arg_constraints: ClassVar = Sine.arg_constraints
     reparametrized_params: ClassVar = ["low", "high"]
     pytree_data_fields = ("low", "high", "_support")
+    low: Any
+    high: Any
 
     def __init__(
         self,
@@ -129,7 +136,10 @@ class Cosine(_ByQuantile):
         shape = jnp.broadcast_shapes(jnp.shape(low), jnp.shape(high))
         super().__init__(shape, validate_args=validate_args)
 
-    @constraints.dependent_property(is_discrete=False, event_dim=0)
+    @constraints.dependent_property(  # pyright: ignore[reportArgumentType]
+        is_discrete=False,  # pyright: ignore[reportArgumentType]
+        event_dim=0,  # pyright: ignore[reportArgumentType]
+    )
     def support(self) -> Any:
         """Return the interval from ``low`` to ``high``."""
         return self._support
@@ -184,7 +194,10 @@ class SplitNormal(_ByQuantile):
         "scale_low": constraints.positive,
         "scale_high": constraints.positive,
     }
-    support = constraints.real
+    support: Any = constraints.real
+    loc: Any
+    scale_low: Any
+    scale_high: Any
     reparametrized_params: ClassVar = ["loc", "scale_low", "scale_high"]
 
     def __init__(

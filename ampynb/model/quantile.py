@@ -55,16 +55,17 @@ def _between(prior: Any, lower: jax.Array, upper: jax.Array) -> jax.Array:
     """
     prior = _scalar_prior(prior)
     kind = type(prior)
+    known: Any = prior  # numpyro's annotations of its numbers are too wide
     if isinstance(prior, dist.VonMises):
-        return von_mises_quantile(prior.loc, prior.concentration, lower)
+        return von_mises_quantile(known.loc, known.concentration, lower)
     if isinstance(prior, dist.Weibull):
-        return prior.scale * (-_log(upper, lower)) ** (1 / prior.concentration)
+        return known.scale * (-_log(upper, lower)) ** (1 / known.concentration)
     if isinstance(prior, dist.Kumaraswamy):
-        share = -jnp.expm1(_log(upper, lower) / prior.concentration0)
-        return share ** (1 / prior.concentration1)
+        share = -jnp.expm1(_log(upper, lower) / known.concentration0)
+        return share ** (1 / known.concentration1)
     if isinstance(prior, dist.Levy):
         z = jnp.where(upper < 0.5, ndtri(0.5 - 0.5 * upper), ndtri(0.5 * lower))
-        return prior.loc + prior.scale / z**2
+        return known.loc + known.scale / z**2
     if isinstance(prior, dist.FoldedDistribution):  # no monotone transform
         return inverted(prior, lower, upper)
     if kind.icdf is dist.TransformedDistribution.icdf:

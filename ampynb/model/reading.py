@@ -166,7 +166,7 @@ class _ProgramDigest:
             self.say(getattr(value, "__qualname__", type(value).__qualname__))
 
     def _add_array(self, value: Any) -> None:
-        if jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
+        if jax.numpy.issubdtype(value.dtype, jax.dtypes.prng_key):
             self.say(str(value.dtype))
             value = jax.random.key_data(value)
         for part in array_bytes(value):

@@ -92,8 +92,9 @@ def with_unit(value: Any) -> tuple[Any, Any]:
     unit = getattr(value, "unit", None) if isinstance(value, np.ndarray) else None
     if unit is None:
         return value, None
-    if hasattr(value, "unmasked"):
-        numbers = np.ma.masked_array(np.asarray(value.unmasked.value), value.mask)
+    masked: Any = value
+    if hasattr(masked, "unmasked"):
+        numbers = np.ma.masked_array(np.asarray(masked.unmasked.value), masked.mask)
         return numbers, unit
     if isinstance(value, np.ma.MaskedArray):
         return np.ma.masked_array(np.asarray(value.data), value.mask), unit

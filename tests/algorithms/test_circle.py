@@ -167,7 +167,9 @@ def test_programs_without_periods_do_not_wrap():
 
 def test_starts_wrap():
     posterior = anb.Posterior(Torus(8.0, 20.0), MODEL)
-    ball = start_from(anb.Instance(angle=0.0, hour=12.0), MODEL, 64, 0).position
+    start = start_from(anb.Instance(angle=0.0, hour=12.0), MODEL, 64, 0)
+    assert start is not None
+    ball = start.position
     low, high = MODEL.bounds.T
     assert np.all((ball >= low) & (ball <= high))
     assert np.ptp(ball, axis=0).min() > 5, "on both sides of the seam"

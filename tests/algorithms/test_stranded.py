@@ -96,8 +96,7 @@ def test_stranded_walkers_are_named_where_there_is_no_burn_in(use_jax: bool):
 def test_a_chain_that_is_stranded_is_named():
     start = half_on_the_plateau()[[0, 8, 9, 10]]
     engine = anb.InferenceEngine(Plateau(), PRIOR, seed=1)
-    options = {"nwalkers": 4, "burn": 100, "iterations": 100}
-    result = engine.run(**options, start=start, sampler="nuts", progress="none")
+    result = engine.run(4, 100, 100, start=start, sampler="nuts", progress="none")
     told = [line for line in result.verdict() if line.startswith("stranded: 1 of 4")]
     assert len(told) == 1 and "chain 1" in told[0]
 

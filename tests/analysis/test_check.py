@@ -1,5 +1,7 @@
 """A likelihood that is none is found out before anything is compiled."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
@@ -10,6 +12,7 @@ from ampynb.analysis.check import check_likelihood
 from tests.helpers import Line, counted, line_problem
 
 MODEL = anb.Model(a=dist.Normal(0.5, 1.0))
+GAUSSIAN: Any = anb.GaussianFit
 
 
 class Written(anb.Analysis):
@@ -133,7 +136,7 @@ BAD = {
         ["a real log likelihood", "bool"],
     ),
     "a misspelt keyword of a fit": (
-        Fit(lambda self, i: anb.GaussianFit(dta=self.x, noise=1.0, model=i.a)),
+        Fit(lambda self, i: GAUSSIAN(dta=self.x, noise=1.0, model=i.a)),
         TypeError,
         ["options of GaussianFit", "got dta", "did you mean 'data'?"],
     ),

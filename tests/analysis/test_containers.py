@@ -255,6 +255,7 @@ def test_every_frame_of_a_sweep_is_that_of_its_fit(kind, tmp_path):
     grid = control.grid(len(sweep.numbers))
     for place in (0, len(grid) // 2, -1):
         frame = drawing.frame(point.moved({control.element: grid[place]}))
+        assert frame.parts is not None
         residuals = (
             parts.y[row, -6:] for parts, row in ((sweep.parts, place), (frame.parts, 0))
         )

@@ -150,7 +150,8 @@ def test_counts_are_simulated_as_counts():
 
     model = anb.Model(rate=dist.Uniform(3.0, 5.0))
     one, _ = simulated(Counts(), model=model)
-    counts = one.posterior.analysis.counts
+    analysis: Any = one.posterior.analysis
+    counts = analysis.counts
     assert np.issubdtype(counts.dtype, np.integer)
     np.testing.assert_array_equal(counts, data_of(one))
 

@@ -1,5 +1,7 @@
 """Quantities are converted to one unit, or refused by name; none loses its unit."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -126,7 +128,7 @@ def test_numbers_and_priors_with_units_have_them_in_the_table():
     model = anb.Model(
         d=3 * u.kpc,
         a=dist.Normal(0 * u.m, 1 * u.km),
-        b=anb.Parameter(dist.Uniform(0 * u.m, 2 * u.km), unit=u.km),
+        b=anb.Parameter(dist.Uniform(0 * u.m, 2 * u.km), unit=u.km),  # pyright: ignore
         c=anb.Parameter(1500 * u.pc, unit="kpc"),
         e=anb.Parameter(dist.StudentT(4, 0 * u.m, 1 * u.km)),
     )
@@ -134,8 +136,9 @@ def test_numbers_and_priors_with_units_have_them_in_the_table():
     assert units == {"d": "kpc", "a": "m", "b": "km", "c": "kpc", "e": "m"}
     instance = model.instance_from_vector(np.array([10.0, 1.0, 2.0]))
     assert (float(instance.d), float(instance.c)) == (3.0, 1.5)
-    assert model.prior_of("a").scale == 1000.0
-    assert model.prior_of("b").high == 2.0
+    normal: Any = model.prior_of("a")
+    uniform: Any = model.prior_of("b")
+    assert (normal.scale, uniform.high) == (1000.0, 2.0)
 
 
 @pytest.mark.parametrize(

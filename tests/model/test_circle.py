@@ -1,6 +1,7 @@
 import json
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 import pytest
@@ -98,7 +99,8 @@ def test_ends_of_the_unit_cube_are_one_point():
 @pytest.mark.parametrize("concentration", [1e-3, 1.0, 30.0, 1e6])
 def test_quantiles_of_von_mises(concentration):
     p = np.array([1e-6, 1e-3, 0.05, 0.3, 0.5, 0.7, 0.95, 1 - 1e-6])
-    found = np.asarray(von_mises_quantile(0.0, concentration, p))
+    given = 0.0, concentration, p
+    found = np.asarray(von_mises_quantile(*map(jnp.asarray, given)))
     exact = stats.vonmises(concentration)
     np.testing.assert_allclose(exact.cdf(found), p, atol=1e-8)
 

@@ -1,6 +1,7 @@
 """Truncated priors against SciPy's, with bounds in the bulk and far in the tail."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -138,7 +139,7 @@ def test_truncated_parts_are_exact_wherever_they_are():
     values, slopes = jax.jit(jax.vmap(jax.value_and_grad(model.log_prior)))(draws)
     assert np.all(np.isfinite(values))
     assert np.all(np.isfinite(slopes))
-    frozen = stats.truncnorm(20, 30, scale=0.1)
+    frozen: Any = stats.truncnorm(20, 30, scale=0.1)
     expected = stats.norm.logpdf(0.0, 0.0, 1e-3) + frozen.logpdf(2.003)
     alone = anb.Model(mean=dist.Normal(0.0, 1e-3), depends=within)
     found = float(alone.log_prior(jnp.array([0.0, 2.003])))
