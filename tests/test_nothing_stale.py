@@ -268,7 +268,7 @@ CONSUMERS = {
 }
 
 
-LONG = ("hmc", "nested", "tempered")  # to compile
+LONG = ("nuts", "hmc", "nested", "tempered")  # to compile
 
 
 def check(kind: str, consumer: str) -> None:

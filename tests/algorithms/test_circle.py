@@ -21,7 +21,7 @@ from tests.algorithms.cases import CASES, Case, chain, outcome
 from tests.algorithms.test_laws import assert_identical, assert_mean
 
 TURN = 2 * np.pi
-FAST = ("mixture", "tempered", "nuts", "emcee", "nested")
+FAST = ("mixture", "nuts", "nested")
 VAGUE = ("stretch", "mixture", "nuts", "hmc")  # nested sampling refuses flat ones
 MODEL = anb.Model(
     angle=anb.Parameter(dist.Uniform(0.0, TURN), period=TURN),

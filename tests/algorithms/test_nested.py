@@ -182,7 +182,9 @@ def test_slice_steps_go_by_the_number_of_parameters():
     assert list(map(usual_slice_steps, [1, 5, 20, 40, 60])) == [10, 15, 60, 240, 540]
 
 
-@pytest.mark.parametrize("name", ["nested", "dynesty"])
+@pytest.mark.parametrize(
+    "name", ["nested", pytest.param("dynesty", marks=pytest.mark.slow)]
+)
 def test_points_have_insertion_ranks_but_for_the_first(name: str):
     case = next(case for case in CASES if case.name == name)
     found = outcome(case.enough(), case.problem().posterior, seed=1)
