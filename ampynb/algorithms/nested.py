@@ -43,7 +43,7 @@ from ampynb.model.options import names_options
 
 __all__ = ["Nested"]
 
-FEWEST_SLICES = 10
+FEWEST_SLICES = 20
 SLICES_PER_SQUARE = 0.15  # of the number of dimensions
 INTERVAL = 3.0  # of a slice, in lengths of its direction, which are 2 sd
 MOST_SHRINKAGE = 100

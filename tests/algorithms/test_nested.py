@@ -179,7 +179,7 @@ def test_many_parameters_with_few_live_points():
 
 
 def test_slice_steps_go_by_the_number_of_parameters():
-    assert list(map(usual_slice_steps, [1, 5, 20, 40, 60])) == [10, 15, 60, 240, 540]
+    assert list(map(usual_slice_steps, [1, 5, 20, 40, 60])) == [20, 20, 60, 240, 540]
 
 
 @pytest.mark.parametrize(
