@@ -28,8 +28,8 @@ OF_JAX: dict[str, dict[str, Any]] = {
     "hmc": {
         "sampler": anb.HMC(max_steps=8),
         "nwalkers": 4,
-        "burn": 200,
-        "iterations": 800,
+        "burn": 500,
+        "iterations": 4000,  # many trajectories end at the wall
     },
     "nested": {"nwalkers": 60},
 }
