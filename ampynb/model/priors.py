@@ -27,7 +27,34 @@ class _ByQuantile(dist.Distribution):
         return self.icdf(jax.random.uniform(key, shape, kind, minval=least))
 
 
-class Sine(_ByQuantile):
+class _BetweenLimits(_ByQuantile):
+    """A distribution between two limits, ``low`` and ``high``."""
+
+    arg_constraints: ClassVar = {
+        "low": constraints.dependent(is_discrete=False, event_dim=0),
+        "high": constraints.dependent(is_discrete=False, event_dim=0),
+    }
+    reparametrized_params: ClassVar = ["low", "high"]
+    pytree_data_fields = ("low", "high", "_support")
+    low: Any
+    high: Any
+
+    def __init__(self, low: Any, high: Any, *, validate_args: Any = None):
+        self.low, self.high = promote_shapes(low, high)
+        self._support = constraints.interval(low, high)
+        shape = jnp.broadcast_shapes(jnp.shape(low), jnp.shape(high))
+        super().__init__(shape, validate_args=validate_args)
+
+    @constraints.dependent_property(  # pyright: ignore[reportArgumentType]
+        is_discrete=False,  # pyright: ignore[reportArgumentType]
+        event_dim=0,  # pyright: ignore[reportArgumentType]
+    )
+    def support(self) -> Any:
+        """Return the interval from ``low`` to ``high``."""
+        return self._support
+
+
+class Sine(_BetweenLimits):
     r"""Angle between a direction at random and an axis, as an inclination.
 
     .. math:: p(x) = \frac{\sin x}{\cos a - \cos b}, \qquad a \le x \le b
@@ -49,29 +76,9 @@ class Sine(_ByQuantile):
     >>> model = anb.Model(inclination=anb.Sine(0.0, np.pi / 2))
     """
 
-    arg_constraints: ClassVar = {
-        "low": constraints.dependent(is_discrete=False, event_dim=0),
-        "high": constraints.dependent(is_discrete=False, event_dim=0),
-    }
-    reparametrized_params: ClassVar = ["low", "high"]
-    pytree_data_fields = ("low", "high", "_support")
-    low: Any
-    high: Any
-
     def __init__(self, low: Any = 0.0, high: Any = np.pi, *, validate_args: Any = None):
         _check_limits("Sine", low, high, 0.0, np.pi)
-        self.low, self.high = promote_shapes(low, high)
-        self._support = constraints.interval(low, high)
-        shape = jnp.broadcast_shapes(jnp.shape(low), jnp.shape(high))
-        super().__init__(shape, validate_args=validate_args)
-
-    @constraints.dependent_property(  # pyright: ignore[reportArgumentType]
-        is_discrete=False,  # pyright: ignore[reportArgumentType]
-        event_dim=0,  # pyright: ignore[reportArgumentType]
-    )
-    def support(self) -> Any:
-        """Return the interval from ``low`` to ``high``."""
-        return self._support
+        super().__init__(low, high, validate_args=validate_args)
 
     @validate_sample
     def log_prob(self, value: Any) -> jax.Array:
@@ -99,7 +106,7 @@ class Sine(_ByQuantile):
         )
 
 
-class Cosine(_ByQuantile):
+class Cosine(_BetweenLimits):
     r"""Latitude of a direction at random, as a declination.
 
     .. math:: p(x) = \frac{\cos x}{\sin b - \sin a}, \qquad a \le x \le b
@@ -117,12 +124,6 @@ class Cosine(_ByQuantile):
         For limits that do not rise, or are not within -pi/2 and pi/2.
     """
 
-    arg_constraints: ClassVar = Sine.arg_constraints
-    reparametrized_params: ClassVar = ["low", "high"]
-    pytree_data_fields = ("low", "high", "_support")
-    low: Any
-    high: Any
-
     def __init__(
         self,
         low: Any = -0.5 * np.pi,
@@ -131,18 +132,7 @@ class Cosine(_ByQuantile):
         validate_args: Any = None,
     ):
         _check_limits("Cosine", low, high, -0.5 * np.pi, 0.5 * np.pi)
-        self.low, self.high = promote_shapes(low, high)
-        self._support = constraints.interval(low, high)
-        shape = jnp.broadcast_shapes(jnp.shape(low), jnp.shape(high))
-        super().__init__(shape, validate_args=validate_args)
-
-    @constraints.dependent_property(  # pyright: ignore[reportArgumentType]
-        is_discrete=False,  # pyright: ignore[reportArgumentType]
-        event_dim=0,  # pyright: ignore[reportArgumentType]
-    )
-    def support(self) -> Any:
-        """Return the interval from ``low`` to ``high``."""
-        return self._support
+        super().__init__(low, high, validate_args=validate_args)
 
     @validate_sample
     def log_prob(self, value: Any) -> jax.Array:
