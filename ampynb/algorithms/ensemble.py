@@ -54,7 +54,7 @@ class Walkers(NamedTuple):
 
 
 class EnsembleState(NamedTuple):
-    """The random key, the walkers, and what was counted besides.
+    """The random key, the walkers and the counters.
 
     ``tried`` is what `counted` counts, before the first step; ``moved`` are the walkers
     that were moved at the start, and in the burn-in.
@@ -300,5 +300,5 @@ def move_half(
 
 
 def _proposing(move: Any, *periods: np.ndarray) -> Callable:
-    """Return a move's ``propose``, which is told of periods where there are any."""
+    """Return a move's ``propose``, given the periods where any parameter wraps."""
     return lambda *arguments: move.propose(*arguments, *periods)

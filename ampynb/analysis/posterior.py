@@ -30,7 +30,7 @@ class Posterior:
     With a JAX analysis every method is pure JAX: compile, batch and differentiate it
     at will, or hand it to a sampler of your own. As an argument of a compiled
     function a posterior is a pytree, so that new data or moved priors of the same
-    shape do not compile again. What the likelihood reads besides, such as globals and
+    shape do not compile again. What else the likelihood reads, such as globals and
     class attributes, is part of the key of what is compiled, by content.
 
     Parameters

@@ -132,7 +132,7 @@ def nearest(values: Any, centre: Any, periods: Any) -> Any:
 
 
 def in_one_piece(values: Any, periods: Any, weights: Any = None) -> Any:
-    """Return draws of which those columns that wrap are cut opposite to their mean.
+    """Return draws whose wrapping columns are cut opposite to their mean.
 
     Each value is within half a period of the mean direction, so that a distribution
     over the ends of its interval is in one piece, and means, deviations and quantiles
@@ -167,7 +167,7 @@ def in_one_piece(values: Any, periods: Any, weights: Any = None) -> Any:
 
 
 def directions(values: Any, periods: Any) -> Any:
-    """Return draws of which a column that wraps is its direction, in two columns.
+    """Return draws with each wrapping column replaced by its direction, in two columns.
 
     The first, in its place, is the sine of the angle from the mean direction, about the
     deviation itself where that is small; the second, after all others, is the square of

@@ -67,7 +67,7 @@ def content_of(*values: Any, names: Iterable[str] = ()) -> Content:
     ----------
     *values : object
     names : iterable of str
-        Attributes of classes that are asked for, besides those that code asks for.
+        Attributes of classes to read in addition to those that code asks for.
     """
     reader = _Reader(names)
     try:

@@ -115,7 +115,7 @@ def check_dependent_priors(model: Model) -> None:
     """Raise where a prior that depends on others is impossible wherever they are.
 
     It is looked at with the others at their medians, and then at their quartiles:
-    what is impossible at some draws alone is told when the prior is sampled.
+    what is impossible only at some draws is an error when the prior is sampled.
     """
     if not _has_dependent_priors(model):
         return

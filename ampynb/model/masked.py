@@ -70,7 +70,7 @@ class MaskedValues(np.lib.mixins.NDArrayOperatorsMixin):
 
 
 def is_masked(value: Any) -> bool:
-    """Whether ``value`` is an array of NumPy of which something is masked."""
+    """Whether ``value`` is a NumPy array with masked elements."""
     return isinstance(value, np.ma.MaskedArray) and bool(np.ma.is_masked(value))
 
 

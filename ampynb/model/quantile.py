@@ -86,7 +86,7 @@ def _between(prior: Any, lower: jax.Array, upper: jax.Array) -> jax.Array:
 
 
 def _log(probability: jax.Array, other: jax.Array) -> jax.Array:
-    """Return the log of a probability near 1, of which ``other`` is the complement."""
+    """Return the log of a probability near 1, whose complement is ``other``."""
     return jnp.where(other < 0.5, jnp.log1p(-other), jnp.log(probability))
 
 

@@ -94,7 +94,7 @@ class History:
             self._note_densities(live)
 
     def note_status(self, status: Status) -> None:
-        """Take note of what the algorithm says besides its draws."""
+        """Record the algorithm's rejections and remarks."""
         self.rejections, self.said = status.rejections, status.remarks
 
     @property

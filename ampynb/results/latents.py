@@ -38,7 +38,7 @@ class Latents(Mapping):
     result : Result
         Its analysis computes them; where it has none, this is empty.
     member : str, optional
-        Of a joint fit, the analysis of which they are; those of all by default, each
+        The analysis of a joint fit; the latent variables of all by default, each
         after the name of its analysis: ``"radio.width"``.
 
     Raises

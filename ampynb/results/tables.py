@@ -108,7 +108,7 @@ def _trouble(result: Result, few: bool) -> list[str]:
 
 
 def _slow_walkers(result: Result) -> list[str]:
-    """Return what is told of walkers that stay where they are, or far below others."""
+    """Return remarks on walkers that never move or stay far below the others."""
     return [*_standing_still(result), *_stranded(result)]
 
 
@@ -140,7 +140,7 @@ def _stranded(result: Result) -> list[str]:
 
 
 def _standing_still(result: Result) -> list[str]:
-    """Return what is told of elements and walkers that never move.
+    """Return remarks on elements and walkers that never move.
 
     R-hat and sample sizes do not know of them: nothing varies in what they judge.
     """
