@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,15 +44,24 @@ class Regression(anb.Analysis):
         model = self.columns @ instance.beta
         return anb.GaussianFit(data=self.y, noise=instance.sigma, model=model)
 
+    def least_squares(self) -> dict[str, float]:
+        """Return the exact means: those of least squares, as the priors are flat."""
+        beta, *_ = np.linalg.lstsq(self.columns, self.y)
+        return {f"beta[{i + 1}]": float(value) for i, value in enumerate(beta)}
+
 
 @dataclass(frozen=True)
 class Published:
-    """A posterior, how it is sampled, and the parameters that it is published in."""
+    """A posterior, how it is sampled, and what is known of its parameters.
+
+    ``exact`` holds the means that follow from the posterior alone, without an error.
+    """
 
     name: str
     analysis: anb.Analysis
     model: anb.Model
     runs: dict[str, dict[str, Any]]
+    exact: dict[str, float] = field(default_factory=dict)
 
     def published(self, draws: np.ndarray) -> dict[str, np.ndarray]:
         """Return the draws of each published parameter, (n_draws, nwalkers)."""
@@ -95,7 +104,8 @@ def kidscore() -> Published:
     nuts = {"sampler": "nuts", "burn": 500, "iterations": 2000}
     ensemble = {"nwalkers": 32, "burn": 1000, "iterations": 10_000}
     analysis = Regression([data["mom_iq"]], data["kid_score"])
-    return Published(name, analysis, model, {"nuts": nuts, "ensemble": ensemble})
+    runs = {"nuts": nuts, "ensemble": ensemble}
+    return Published(name, analysis, model, runs, analysis.least_squares())
 
 
 def mesquite() -> Published:
@@ -111,11 +121,12 @@ def mesquite() -> Published:
     nuts = {"sampler": "nuts", "burn": 1000, "iterations": 3000}
     ensemble = {"nwalkers": 64, "burn": 5000, "iterations": 20_000, "start": start}
     analysis = Regression(columns, np.log(data["weight"]))
-    return Published(name, analysis, model, {"nuts": nuts, "ensemble": ensemble})
+    runs = {"nuts": nuts, "ensemble": ensemble}
+    return Published(name, analysis, model, runs, analysis.least_squares())
 
 
-def moments(published: Published, sampler: str) -> tuple[dict, dict]:
-    """Return moments and errors by parameter, ours and the reference's."""
+def moments(published: Published, sampler: str) -> dict[str, tuple]:
+    """Return mean, standard deviation and effective draws of each parameter."""
     engine = anb.InferenceEngine(published.analysis, published.model, seed=SEED)
     result = engine.run(**published.runs[sampler], progress="none")
     assert result.reason == "completed" and result.divergences < 10
@@ -123,9 +134,15 @@ def moments(published: Published, sampler: str) -> tuple[dict, dict]:
     position = np.stack(list(draws.values()), axis=-1)
     columns = summary_columns(position, result.algorithm.independent_chains)
     rows = zip(*(columns[name] for name in ("mean", "sd", "ess_bulk")), strict=True)
-    reference = POSTERIORS[published.name]["moments"]
-    assert draws.keys() == reference.keys()
-    return dict(zip(draws, rows, strict=True)), reference
+    return dict(zip(draws, rows, strict=True))
+
+
+def known_mean(published: Published, name: str) -> tuple[float, float]:
+    """Return a parameter's mean and its error: exact, or of the reference draws."""
+    if name in published.exact:
+        return published.exact[name], 0.0
+    reference = POSTERIORS[published.name]["moments"][name]
+    return reference["mean"], reference["sd"] / np.sqrt(reference["n"])
 
 
 @pytest.mark.parametrize(
@@ -140,10 +157,22 @@ def moments(published: Published, sampler: str) -> tuple[dict, dict]:
     ],
 )
 def test_the_moments_are_those_of_the_reference_draws(posterior: Any, sampler: str):
-    ours, reference = moments(posterior(), sampler)
+    published = posterior()
+    ours = moments(published, sampler)
+    reference = POSTERIORS[published.name]["moments"]
+    assert ours.keys() == reference.keys()
     for name, (mean, sd, ess) in ours.items():
-        known = reference[name]
-        error = np.hypot(sd / np.sqrt(ess), known["sd"] / np.sqrt(known["n"]))
+        known, error = known_mean(published, name)
         assert ess > 1000, name
-        assert abs(mean - known["mean"]) < 3 * error, name
-        assert sd == pytest.approx(known["sd"], rel=0.05), name
+        assert abs(mean - known) < 3 * np.hypot(sd / np.sqrt(ess), error), name
+        assert sd == pytest.approx(reference[name]["sd"], rel=0.05), name
+
+
+@pytest.mark.parametrize("posterior", [kidscore, mesquite])
+def test_the_reference_draws_agree_with_least_squares(posterior: Any):
+    published = posterior()
+    assert len(published.exact) in (2, 6)
+    for name, exact in published.exact.items():
+        known = POSTERIORS[published.name]["moments"][name]
+        error = known["sd"] / np.sqrt(known["n"])
+        assert abs(known["mean"] - exact) < 4 * error, name
