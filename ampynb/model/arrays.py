@@ -19,6 +19,7 @@ import numpyro.distributions as dist
 
 from ampynb.model.containers import ListedNumbers, array_in, numbers_in_list
 from ampynb.model.content import content_of
+from ampynb.model.instance import FixedInteger
 from ampynb.model.masked import MaskedValues, unmask
 from ampynb.model.prior_numbers import Numbers
 from ampynb.model.units import System, with_unit
@@ -122,7 +123,7 @@ def is_array(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool | FixedInteger)
 
 
 def is_ordinary_object(value: Any) -> bool:

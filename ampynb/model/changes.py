@@ -6,14 +6,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import numpyro.distributions as dist
 
+from ampynb.model.arrays import is_array
 from ampynb.model.circle import has_period
 from ampynb.model.function import Function
 from ampynb.model.instance import as_identifier
 from ampynb.model.parameter import Parameter
 from ampynb.model.table import Row, describe, suggest
 from ampynb.model.tree import Formula, Node, Tie
+from ampynb.model.units import with_unit
 
 if TYPE_CHECKING:
     from ampynb.model.model import Model
@@ -109,8 +112,29 @@ def _like(model: Model, name: str, given: Any) -> Parameter:
     rows = {row.name: row for row in model.rows}
     if name not in rows:
         raise ValueError(suggest(name, list(rows)))
-    row = rows[name]
-    return Parameter(given, row.unit, row.label, _kept_period(row, given))
+    row, now = rows[name], model.entry(name)[1]
+    return Parameter(_typed(given, now), row.unit, row.label, _kept_period(row, given))
+
+
+def _typed(given: Any, now: Any) -> Any:
+    """Return a new value as an integer where the model has one, else as a float.
+
+    A float is an argument of compiled programs: none is compiled again for another.
+    """
+    is_number = isinstance(given, int | float) or is_array(given)
+    if not is_number or with_unit(given)[1] is not None:
+        return given
+    if _is_whole(given) and not _is_whole(now):
+        return np.asarray(given, float)
+    if _is_whole(now) and np.all(np.mod(np.asarray(given), 1) == 0):
+        return np.asarray(given).astype(int)
+    return given
+
+
+def _is_whole(value: Any) -> bool:
+    if isinstance(value, int):
+        return True
+    return is_array(value) and np.asarray(value).dtype.kind in "iub"
 
 
 def _kept_period(row: Row, given: Any) -> float | None:

@@ -15,6 +15,7 @@ import numpy as np
 import numpyro.distributions as dist
 
 from ampynb.model.content import content_of
+from ampynb.model.instance import FixedInteger
 from ampynb.model.prior_check import check_dimension, check_prior
 from ampynb.model.prior_numbers import Numbers
 from ampynb.model.reading import traced_apart
@@ -69,7 +70,7 @@ class Function:
         what: str,
         function: Callable,
         view: Callable,
-        known: Mapping[str, tuple],
+        known: Mapping[str, FixedInteger | jax.ShapeDtypeStruct],
         hint: str = "",
     ) -> Function:
         """Read what ``function(view(values))`` computes.
@@ -80,8 +81,8 @@ class Function:
             What errors call it.
         view : callable
             From values by name to what the function is given.
-        known : mapping of str to tuple of int
-            Shapes of the values, by name.
+        known : mapping of str to ShapeDtypeStruct or FixedInteger
+            What values it sees, by name: shapes and types, and fixed integers.
         hint : str
             What to tell where it asks for something else.
 
@@ -94,25 +95,27 @@ class Function:
         """
         found: list = []
 
+        integers = {n: v for n, v in known.items() if isinstance(v, FixedInteger)}
+        shapes = {n: shape for n, shape in known.items() if n not in integers}
+
         def computed(*values: Any) -> list:
-            argument = view(dict(zip(known, values, strict=True)))
+            given = {**dict.fromkeys(known), **integers}
+            argument = view(given | dict(zip(shapes, values, strict=True)))
             given = _call(what, function, argument, hint)
             numbers, rebuild, shape = _take_apart(what, given)
             found[:] = [rebuild, shape]
             return numbers
 
-        number = jnp.result_type(float)
-        shapes = {n: jax.ShapeDtypeStruct(s, number) for n, s in known.items()}
         # A helper that users compiled may have been traced with other globals.
         content = content_of(function)
         with traced_apart(content.digest if content.whole else object()):
             whole = jax.make_jaxpr(computed)(*shapes.values())
-        used = _used(whole.jaxpr, list(known))
+        used = _used(whole.jaxpr, list(shapes))
 
         def of_used(*values: Any) -> list:
             given = dict(zip(used, values, strict=True))
-            unused = np.zeros((), number)
-            arguments = [given.get(name, unused) for name in known]
+            unused = np.zeros(())
+            arguments = [given.get(name, unused) for name in shapes]
             return jax.core.eval_jaxpr(whole.jaxpr, whole.consts, *arguments)
 
         # What it does not use must not tell it from another of the same name.

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
-__all__ = ["Instance", "as_identifier", "nested", "read"]
+__all__ = ["FixedInteger", "Instance", "as_identifier", "nested", "read"]
 
 
 _MISSING = object()
@@ -20,6 +20,13 @@ _MISSING = object()
 def as_identifier(name: str) -> str:
     """Return a name as Python reads it in code: a micro sign becomes a Greek mu."""
     return unicodedata.normalize("NFKC", str(name))
+
+
+class FixedInteger(int):
+    """A whole number that a model fixes: compiled code holds it as a constant.
+
+    So it can be a count or an index, as in ``range(instance.n)``.
+    """
 
 
 @jax.tree_util.register_pytree_with_keys_class
@@ -74,18 +81,24 @@ class Instance:
         )
         return f"<table><tr><th>name</th><th>value</th></tr>{rows}</table>"
 
-    def tree_flatten_with_keys(self) -> tuple[list, tuple[str, ...]]:
-        """Return the values with their names as key paths."""
+    def tree_flatten_with_keys(self) -> tuple[list, tuple]:
+        """Return the values with their names as key paths; fixed integers aside."""
         keys = [
             (jax.tree_util.GetAttrKey(name), value)
             for name, value in self.__dict__.items()
+            if not isinstance(value, FixedInteger)
         ]
-        return keys, tuple(self.__dict__)
+        integers = tuple(
+            (name, value if isinstance(value, FixedInteger) else None)
+            for name, value in self.__dict__.items()
+        )
+        return keys, integers
 
     @classmethod
-    def tree_unflatten(cls, names: tuple[str, ...], values: Any) -> Instance:
-        """Rebuild an instance from its names and values."""
-        return cls(**dict(zip(names, values, strict=True)))
+    def tree_unflatten(cls, integers: tuple, values: Any) -> Instance:
+        """Rebuild an instance from what `tree_flatten_with_keys` returned."""
+        rest = iter(values)
+        return cls(**{n: next(rest) if i is None else i for n, i in integers})
 
 
 def read(instance: Any, name: str) -> Any:

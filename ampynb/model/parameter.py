@@ -13,6 +13,7 @@ import numpyro.distributions as dist
 
 from ampynb.model.arrays import is_array
 from ampynb.model.circle import check_period, on_one_period
+from ampynb.model.instance import FixedInteger
 from ampynb.model.label import checked_label
 from ampynb.model.options import names_options
 from ampynb.model.prior_check import check_prior
@@ -33,10 +34,10 @@ class Parameter:
     prior : numpyro.distributions.Distribution, float, array or callable
         A prior makes the parameter free; its batch and event shape is the
         parameter's shape. A number or an array fixes the parameter, and so does a
-        ``Delta``. A function of the model's other values makes it derived where it
-        gives a number or an array, ``lambda m: m.a + 2 * m.b``, and free where it
-        gives a prior, which then depends on them: ``lambda m: dist.Normal(m.mean,
-        m.spread)``.
+        ``Delta``; integers stay integers, as counts and indices. A function of the
+        model's other values makes it derived where it gives a number or an array,
+        ``lambda m: m.a + 2 * m.b``, and free where it gives a prior, which then
+        depends on them: ``lambda m: dist.Normal(m.mean, m.spread)``.
     unit : str, or unit of astropy
         Unit of the values, for tables and axes: ``"mJy/day"``. Quantities of astropy
         in the prior are converted to it; without one it is that of the first.
@@ -145,8 +146,8 @@ class Collection(Mapping):
         return f"Collection({', '.join(entries)})"
 
 
-def _checked(prior: Any) -> dist.Distribution | np.ndarray | Callable:
-    """Return a prior with float leaves, a fixed value as a float array, a function."""
+def _checked(prior: Any) -> Any:
+    """Return a prior with float leaves, a fixed value, a function."""
     if isinstance(prior, dist.Delta):
         return _as_float(prior.v)
     if isinstance(prior, dist.Distribution):
@@ -154,7 +155,7 @@ def _checked(prior: Any) -> dist.Distribution | np.ndarray | Callable:
         check_prior(prior)
         return jax.tree_util.tree_map(_as_float, prior)
     if isinstance(prior, int | float) or is_array(prior):
-        return _as_float(prior)
+        return _as_fixed(prior)
     if callable(prior) and not isinstance(prior, type):
         return prior
     raise TypeError(
@@ -168,6 +169,17 @@ def _name_of(value: Any) -> str:
     kind = value if isinstance(value, type) else type(value)
     text = f"{kind.__module__}.{kind.__qualname__}"
     return f"the class {text} itself" if isinstance(value, type) else text
+
+
+def _as_fixed(value: Any) -> FixedInteger | np.ndarray:
+    """Return a whole number as one, an array of them as integers, others as floats."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "iub":
+        return _as_float(value)
+    if array.ndim == 0:
+        return FixedInteger(array)
+    kept = array if array.dtype.kind == "b" else array.astype(jnp.result_type(int))
+    return kept if np.array_equal(kept, array) else _as_float(value)
 
 
 def _as_float(value: Any) -> np.ndarray:

@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ampynb.model.circle import edges, natural_period
 from ampynb.model.function import Function
-from ampynb.model.instance import nested
+from ampynb.model.instance import FixedInteger, nested
 from ampynb.model.options import meant
+from ampynb.model.parameter import Parameter
 from ampynb.model.prior_text import describe_prior
 from ampynb.model.tree import Formula, Node, Tie, build
 
@@ -223,7 +226,7 @@ def _read(
             return function
     begin, written = len(formula.scope), formula.parameter.prior
     known = {
-        full: shapes[full]
+        full: _seen(full, entries, shapes[full])
         for full in entries
         if full in shapes and full.startswith(formula.scope)
     }
@@ -244,12 +247,28 @@ def _read(
     return function
 
 
+def _seen(
+    name: str, entries: Mapping[str, Any], shape: tuple
+) -> FixedInteger | jax.ShapeDtypeStruct:
+    """Return what functions see of a value: its shape and type, or a fixed integer."""
+    entry = entries[name]
+    entry = entries[entry.source] if isinstance(entry, Tie) else entry
+    value = entry.prior if isinstance(entry, Parameter) else None
+    if isinstance(value, FixedInteger):
+        return value
+    is_fixed = isinstance(value, np.ndarray)
+    return jax.ShapeDtypeStruct(
+        shape, value.dtype if is_fixed else jnp.result_type(float)
+    )
+
+
 def assertions_of(tree: Node, rows: tuple[Row, ...]) -> dict[str, Function]:
     """Read what must hold of the model and of the models within it, by dotted name."""
-    shapes = {row.name: row.shape for row in rows}
+    entries = dict(tree.walk())
+    seen = {row.name: _seen(row.name, entries, row.shape) for row in rows}
     found = {}
     for prefix, node in tree.nodes():
-        known = {name: s for name, s in shapes.items() if name.startswith(prefix)}
+        known = {name: one for name, one in seen.items() if name.startswith(prefix)}
         for name, function in node.assertions:
             found[f"{prefix}{name}"] = Function.read(
                 f"assertion {prefix + name!r}",
@@ -284,9 +303,11 @@ class Structure:
     rows : tuple of Row
     blocks : tuple of tuple of Row
         The free rows that are mapped together.
+    integers : dict of str to FixedInteger
+        Fixed values that are counts or indices: others are arguments.
     """
 
-    def __init__(self, tree: Node, rows: tuple, blocks: tuple):
+    def __init__(self, tree: Node, rows: tuple, blocks: tuple, integers: Mapping):
         entries = dict(tree.walk())
         places = {
             row.name: _Place(row.kind, getattr(entries[row.name], "scope", ""))
@@ -294,14 +315,15 @@ class Structure:
         }
         self.tree = tree.with_entries(places)
         self.rows, self.blocks = rows, blocks
-        self._hash = hash((self.tree, rows))
+        self.integers = dict(integers)
+        self._hash = hash((self.tree, rows, tuple(integers.items())))
 
     def __eq__(self, other: object) -> bool:
         return self is other or (
             isinstance(other, Structure)
             and self._hash == other._hash
-            and (self.tree, self.rows, self.blocks)
-            == (other.tree, other.rows, other.blocks)
+            and (self.tree, self.rows, self.blocks, self.integers)
+            == (other.tree, other.rows, other.blocks, other.integers)
         )
 
     def __hash__(self) -> int:

@@ -1,0 +1,120 @@
+"""Fixed integers stay integers, as for counts and indices."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro.distributions as dist
+import pytest
+
+import ampynb as anb
+
+NORMAL = dist.Normal(0.0, 1.0)
+
+
+class Sum(anb.Analysis):
+    def fit_from(self, instance):
+        power = sum(instance.inner.a**k for k in range(instance.n))
+        return anb.GaussianFit(jnp.arange(5.0)[instance.n], 1.0, power)
+
+
+class Pair:
+    def __init__(self, a, n):
+        self.a, self.n = a, n
+
+
+@pytest.mark.parametrize("n", [3, np.int32(3), True, np.bool_(True)])
+def test_a_fixed_integer_counts_and_indexes_in_compiled_code(n):
+    model = anb.Model(inner=anb.Model(a=NORMAL), n=n)
+    posterior = anb.Posterior(Sum(), model)
+    value = jax.jit(lambda p, x: p.log_likelihood(x))(posterior, np.array([2.0]))
+    power = sum(2.0**k for k in range(int(n)))
+    expected = -0.5 * (int(n) - power) ** 2 - 0.5 * np.log(2 * np.pi)
+    assert float(value) == pytest.approx(expected)
+    many = jax.vmap(posterior.log_likelihood)(jnp.array([[2.0], [2.0]]))
+    np.testing.assert_allclose(many, expected)
+    instance = model.instance_from_vector(np.array([2.0]))
+    fit = posterior.analysis.fit_for_visualization(instance)
+    assert float(fit.log_likelihood) == pytest.approx(expected)
+    batch = jax.vmap(model.instance_from_vector)(np.array([[2.0], [2.0]]))
+    fits = posterior.analysis.fits_for_visualization(batch)
+    np.testing.assert_allclose(fits.model, power)
+
+
+def test_a_changed_integer_is_never_stale_and_a_changed_float_compiles_nothing():
+    traced = []
+
+    @jax.jit
+    def total(model, vector):
+        traced.append(1)
+        instance = model.instance_from_vector(vector)
+        return sum(instance.a + instance.b for _ in range(instance.n))
+
+    model = anb.Model(a=NORMAL, b=0.5, n=3)
+    vector = np.array([1.0])
+    assert float(total(model, vector)) == 4.5
+    assert float(total(model.fix(b=1.0), vector)) == 6.0
+    assert len(traced) == 1
+    assert float(total(model.fix(n=2), vector)) == 3.0
+    assert float(total(model, vector)) == 4.5
+
+
+def test_a_component_a_function_and_a_tie_take_integers():
+    model = anb.Model(
+        pair=anb.Model(Pair, a=NORMAL, n=2), m=4, half=lambda m: m.m / 2 * m.pair.a
+    ).tie(m="pair.n")
+    instance = model.instance_from_vector(np.array([1.5]))
+    assert list(range(instance.pair.n)) == list(range(instance.m)) == [0, 1]
+    assert float(instance.half) == 1.5
+    leaves = jax.tree_util.tree_leaves(instance)
+    assert [float(leaf) for leaf in leaves] == [1.5, 1.5]
+
+
+def test_a_function_and_an_assertion_count_and_index_with_integers():
+    model = anb.Model(
+        n=3,
+        group=np.array([2, 0]),
+        a=dist.Normal(0.0, 1.0).expand([3]),
+        total=lambda m: sum(m.a[k] for k in range(m.n)),
+        of_groups=lambda m: m.a[m.group],
+        scaled=lambda m: dist.Normal(m.a[m.n - 1], 1.0),
+    ).with_assertions(rising=lambda m: all(range(1, m.n)) & (m.a[m.n - 1] > 0))
+    vector = np.array([1.0, 2.0, 4.0, 5.0])
+    instance = model.instance_from_vector(vector)
+    assert float(instance.total) == 7.0
+    np.testing.assert_array_equal(instance.of_groups, [4.0, 1.0])
+    np.testing.assert_array_equal(instance.a[instance.group], [4.0, 1.0])
+    expected = dist.Normal(0.0, 1.0).log_prob(vector[:3]).sum()
+    expected += dist.Normal(4.0, 1.0).log_prob(5.0)
+    assert float(jax.jit(model.log_prior)(vector)) == pytest.approx(float(expected))
+    fewer = model.fix(n=1, group=np.array([1]))
+    assert float(fewer.instance_from_vector(vector).total) == 1.0
+
+
+def test_what_is_a_float_in_the_model_stays_one():
+    model = anb.Model(a=NORMAL, b=dist.Uniform(0, 9), c=np.array([0.5, 1.5]), n=2)
+    fixed = model.fix(b=5, c=np.array([1, 2]), n=3)
+    instance = fixed.instance_from_vector(np.array([1.0]))
+    assert (instance.b.dtype.kind, instance.c.dtype.kind) == ("f", "f")
+    assert isinstance(instance.n, int) and instance.n == 3
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_explorers_and_runs_take_counts(n, tmp_path):
+    model = anb.Model(inner=anb.Model(a=NORMAL), n=n)
+    explorer = anb.explore(Sum(), model)
+    explorer.controls["inner.a"].slider.value = 1.0
+    expected = -0.5 * (n - n * 1.0) ** 2 - 0.5 * np.log(2 * np.pi)
+    shown = float(explorer.numbers["ln likelihood"].replace("\N{MINUS SIGN}", "-"))
+    assert shown == pytest.approx(expected, abs=0.01)
+    explorer.close()
+    engine = anb.InferenceEngine(Sum(), model, seed=1)
+    result = engine.run(
+        nwalkers=8, iterations=20, burn=5, progress="none", path=tmp_path / "run"
+    )
+    a = result.flat_draws[-1, 0]
+    found = result.stats["log_likelihood"].ravel()[-1]
+    residual = n - sum(a**k for k in range(n))
+    assert found == pytest.approx(-0.5 * residual**2 - 0.5 * np.log(2 * np.pi))
+    again = anb.open_run(tmp_path / "run", Sum(), model)
+    np.testing.assert_array_equal(again.draws, result.draws)
+    assert "log_likelihood" in again.idata
