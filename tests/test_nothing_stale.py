@@ -327,6 +327,93 @@ def test_old_draws_are_not_mixed_with_new_data(tmp_path):
         result_of(names, path=tmp_path / "run", resume=True)
 
 
+OF_MODEL = {  # the model, what changes it, log posterior at a = 1 with S = 2 and 3
+    "a prior's class": (
+        """class Tilted(dist.Normal):
+    def log_prob(self, value): return super().log_prob(value) + S * value
+model = anb.Model(a=Tilted(0.0, 1.0), b=1.0)""",
+        lambda s: s * 1.0,
+    ),
+    "a compiled helper of a prior's class": (
+        """@jax.jit
+def tilt(value): return S * value
+class Tilted(dist.Normal):
+    def log_prob(self, value): return super().log_prob(value) + tilt(value)
+model = anb.Model(a=Tilted(0.0, 1.0), b=1.0)""",
+        lambda s: s * 1.0,
+    ),
+    "a parameter's function": (
+        "model = anb.Model(a=dist.Normal(0.0, 1.0), b=lambda m: S * m.a)",
+        lambda s: -0.5 * (s**2 - 1),
+    ),
+    "a prior's function": (
+        """class Tilted(dist.Normal):
+    def log_prob(self, value): return super().log_prob(value) + S * value
+model = anb.Model(b=1.0, a=lambda m: Tilted(m.b - 1, 1.0))""",
+        lambda s: s * 1.0,
+    ),
+    "an assertion": (
+        """model = anb.Model(a=dist.Normal(0.0, 1.0), b=1.0)
+model = model.with_assertions(small=lambda m: m.a < 3.5 - S)""",
+        lambda s: 0.0 if s == 2 else -np.inf,
+    ),
+    "a component's attribute": (
+        """class Pair:
+    @property
+    def c(self): return S * self.a
+    def __init__(self, a): self.a = a
+model = anb.Model(pair=anb.Model(Pair, a=dist.Normal(0.0, 1.0)), b=1.0)
+class Ones(Ones):
+    def fit_from(self, instance):
+        return anb.GaussianFit(data=np.zeros(1), noise=1.0, model=instance.pair.c)
+analysis = Ones()""",
+        lambda s: -0.5 * (s**2 - 1),
+    ),
+}
+ONES = """S = 2.0
+class Ones(anb.Analysis):
+    def fit_from(self, instance):
+        return anb.GaussianFit(data=np.zeros(1), noise=1.0, model=instance.b)
+analysis = Ones()
+"""
+
+
+@pytest.mark.parametrize("kind", OF_MODEL)
+def test_what_a_model_reads_is_seen_when_it_changes(kind: str):
+    define, extra = OF_MODEL[kind]
+    names: dict[str, Any] = {"__name__": "cell"}
+    exec(f"{BEGIN}{ONES}{define}", names)
+    log_posterior = jax.jit(anb.Posterior.log_posterior)
+    for s in (2.0, 3.0, 2.0):
+        names["S"] = s
+        posterior = anb.Posterior(names["analysis"], names["model"])
+        expected = -1.0 - np.log(2 * np.pi) + extra(s)
+        at_one = np.array([1.0])
+        assert float(log_posterior(posterior, at_one)) == pytest.approx(expected)
+        assert float(posterior.log_posterior(at_one)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("kind", ["a prior's class", "a parameter's function"])
+def test_a_run_samples_the_model_of_now(kind: str, tmp_path):
+    names: dict[str, Any] = {"__name__": "cell"}
+    exec(f"{BEGIN}{ONES}{OF_MODEL[kind][0]}", names)
+    engine = anb.InferenceEngine(names["analysis"], names["model"], seed=1)
+    options = {"nwalkers": 8, "burn": 10, "iterations": 10, "progress": "none"}
+    for s in (2.0, 3.0):
+        names["S"] = s
+        result = engine.run(**options, path=tmp_path / f"{s}")
+        a = result.flat_draws[:, 0]
+        b = s * a if "function" in kind else np.ones_like(a)
+        found = np.ravel(result.stats["log_likelihood"])
+        np.testing.assert_allclose(found, -0.5 * b**2 - 0.5 * np.log(2 * np.pi))
+        tilt = s * a if "class" in kind else 0.0
+        log_prior = -0.5 * a**2 - 0.5 * np.log(2 * np.pi) + tilt
+        log_posterior = np.ravel(result.stats["lp"])
+        np.testing.assert_allclose(log_posterior - found, log_prior, atol=1e-6)
+    with pytest.raises(ValueError, match="changes: parameter"):
+        engine.run(**options, path=tmp_path / "2.0", resume=True)
+
+
 def test_a_model_that_is_made_again_has_what_its_functions_read():
     names: dict[str, Any] = {"__name__": "cell"}
     model = "model = anb.Model(a=dist.Normal(0.0, 1.0), b=lambda m: helper(m.a))"

@@ -57,7 +57,7 @@ class Posterior:
             )
         analysis.check_initialised()
         self.analysis = analysis
-        self.model = Model.of(model)
+        self.model = Model.of(model).as_now()
 
     @classmethod
     def of(cls, analysis: Any, model: Model | Collection | None) -> Posterior:
@@ -90,10 +90,11 @@ class Posterior:
         From then on nothing is compiled that differs: a run goes on with what it has
         begun, and ends with an error where it cannot.
         """
-        if not self.analysis.use_jax:
-            return self
         other = copy.copy(self)
-        other.program = posterior_key(self, _bundle_analysis(self.analysis))
+        other.model = self.model.as_now()
+        if not self.analysis.use_jax:
+            return other
+        other.program = posterior_key(other, _bundle_analysis(self.analysis))
         return other
 
     def trace(self, function: Callable, vector: Any) -> None:
@@ -151,7 +152,10 @@ class Posterior:
 
     def log_prior(self, vector: Any) -> Any:
         """Return the log prior density; -inf outside the support."""
-        return self.model.log_prior(vector)
+        if not self.model.prior_classes:
+            return self.model.log_prior(vector)
+        with self.as_read():
+            return self.model.log_prior(vector)
 
     def log_likelihood(self, vector: Any, inside: Any = True) -> Any:
         """Return the log likelihood; -inf where it is not finite.

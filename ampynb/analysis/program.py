@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from ampynb.model.arrays import Bundle, constants_in, parts_of
 from ampynb.model.content import Content, content_of, is_installed
+from ampynb.model.prior_numbers import PRIOR_METHODS
 from ampynb.model.reading import program_key
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def posterior_key(posterior: Posterior, bundle: Bundle, afresh: bool = True) -> 
         functions.append(_log_likelihood)  # or it is that of the fit
     functions += [_fit] if analysis.has_fit else []
     functions.append(_latents)
+    functions += [_log_prior] if model.prior_classes else []
     vector = jax.ShapeDtypeStruct((model.ndim,), jnp.result_type(float))
     content = posterior_content(posterior, bundle)
     return program_key(
@@ -71,8 +73,9 @@ def posterior_key(posterior: Posterior, bundle: Bundle, afresh: bool = True) -> 
 
 def posterior_content(posterior: Posterior, bundle: Bundle) -> Content:
     """Return the content of all that a posterior's functions may read."""
-    nodes = posterior.model._structure.tree.nodes()
-    return _content(bundle.skeleton, *(node.component for _, node in nodes))
+    model = posterior.model
+    components = (node.component for _, node in model._structure.tree.nodes())
+    return _content(bundle.skeleton, *components, *model.prior_classes)
 
 
 def fit_key(analysis: Bundle, instance: Bundle) -> str:
@@ -91,14 +94,17 @@ def _random_key() -> jax.ShapeDtypeStruct:
 
 
 def _content(skeleton: Any, *others: Any) -> Content:
-    return content_of(
-        *parts_of(skeleton), *others, names=(*_HOOKS, *_OF_FIT, "predict")
-    )
+    names = (*_HOOKS, *_OF_FIT, "predict", *PRIOR_METHODS)
+    return content_of(*parts_of(skeleton), *others, names=names)
 
 
 def _log_likelihood(analysis: Bundle, model: Any, vector: Any, key: Any) -> tuple:
     instance = model.instance_from_vector(vector)
     return analysis.value().log_likelihood_function(instance), None
+
+
+def _log_prior(analysis: Bundle, model: Any, vector: Any, key: Any) -> tuple:
+    return model.log_prior(vector), None
 
 
 def _fit(analysis: Bundle, model: Any, vector: Any, key: Any) -> tuple:

@@ -20,10 +20,9 @@ from ampynb.analysis.analysis import Analysis
 from ampynb.inference.loop import Plan
 from ampynb.model.arrays import attributes_of, is_array, is_ordinary_object, split
 from ampynb.model.function import Function
-from ampynb.model.instance import FixedInteger
 from ampynb.model.masked import unmask
 from ampynb.model.model import Model
-from ampynb.model.prior_numbers import numbers_in
+from ampynb.model.prior_numbers import numbers_in, own_code
 from ampynb.model.prior_text import describe_prior
 from ampynb.model.units import with_unit
 
@@ -106,9 +105,11 @@ def _prior_text(row: Any, given: Any) -> str:
     if isinstance(given, Function):
         # What it computes, and not how it is written, which may differ in spaces.
         return f"{row.kind} by the function {given.digest}"
-    if isinstance(given, FixedInteger):
+    if row.kind == "fixed":
         given = np.asarray(given, dtype=jnp.result_type(float))
-    return f"{row.kind} {describe_prior(given)} {_digest(*numbers_in(given))}"
+    own = own_code(given)[:12]
+    text = f"{row.kind} {describe_prior(given)} {_digest(*numbers_in(given))}"
+    return f"{text} with code {own}" if own else text
 
 
 def _data_lines(analysis: Analysis) -> dict[str, str]:

@@ -18,7 +18,7 @@ import numpy as np
 import numpyro.distributions as dist
 
 from ampynb.model.containers import ListedNumbers, array_in, numbers_in_list
-from ampynb.model.content import content_of
+from ampynb.model.content import content_of, parts_of_structure
 from ampynb.model.instance import FixedInteger
 from ampynb.model.masked import MaskedValues, unmask
 from ampynb.model.prior_numbers import Numbers
@@ -33,12 +33,10 @@ __all__ = [
     "is_ordinary_object",
     "join",
     "parts_of",
-    "parts_of_structure",
     "register_component",
     "split",
 ]
 
-_CONTAINERS = (list, tuple, dict)
 _PROTOCOL_SLOTS = ("__dict__", "__weakref__")
 _PLAIN = (
     type,
@@ -232,15 +230,6 @@ def parts_of(skeleton: Any) -> Iterator[Any]:
         yield from parts_of_structure(skeleton.structure)
     for child in getattr(skeleton, "children", ()):
         yield from parts_of(child)
-
-
-def parts_of_structure(structure: Any) -> Iterator[Any]:
-    """Yield the classes in a pytree's structure, and what is constant in it."""
-    node = structure.node_data()
-    if node is not None and node[0] not in _CONTAINERS:
-        yield from node
-    for child in structure.children():
-        yield from parts_of_structure(child)
 
 
 def join(skeleton: Any, leaves: Collection) -> Any:

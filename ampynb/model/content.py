@@ -25,7 +25,13 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
-__all__ = ["Content", "array_bytes", "content_of", "is_installed"]
+__all__ = [
+    "Content",
+    "array_bytes",
+    "content_of",
+    "is_installed",
+    "parts_of_structure",
+]
 
 _INSTALLED = tuple(
     os.path.join(folder, "")
@@ -77,6 +83,15 @@ def content_of(*values: Any, names: Iterable[str] = ()) -> Content:
     except RecursionError:
         reader.whole = False
     return Content(reader.hash.hexdigest(), reader.whole)
+
+
+def parts_of_structure(structure: Any) -> Iterator[Any]:
+    """Yield the classes in a pytree's structure, and what is constant in it."""
+    node = structure.node_data()
+    if node is not None and node[0] not in (list, tuple, dict):
+        yield from node
+    for child in structure.children():
+        yield from parts_of_structure(child)
 
 
 def array_bytes(array: Any) -> Iterator[Any]:

@@ -14,10 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 
-from ampynb.model.content import content_of
+from ampynb.model.content import Content, content_of
 from ampynb.model.instance import FixedInteger
 from ampynb.model.prior_check import check_dimension, check_prior
-from ampynb.model.prior_numbers import Numbers
+from ampynb.model.prior_numbers import PRIOR_METHODS, Numbers
 from ampynb.model.reading import traced_apart
 from ampynb.model.source import text_of
 from ampynb.model.truncation import exact
@@ -43,6 +43,7 @@ class _Program:
     shape: tuple[int, ...] = field(compare=False)
     jaxpr: Any = field(compare=False)
     function: Callable = field(compare=False)
+    content: Content = field(compare=False)
 
 
 @jax.tree_util.register_pytree_node_class
@@ -51,8 +52,9 @@ class Function:
 
     It is read when the model is made, into a program of JAX. So it can be compiled,
     batched and differentiated; two functions that compute the same are equal, though a
-    cell that is run again makes a new lambda of it; and what changes later in the
-    notebook changes nothing here. Arrays that it uses are arguments of the program.
+    cell that is run again makes a new lambda of it. What changes later in the notebook
+    changes nothing here, but is seen: `Model.as_now` reads it again. Arrays that it
+    uses are arguments of the program.
 
     Parameters
     ----------
@@ -107,7 +109,7 @@ class Function:
             return numbers
 
         # A helper that users compiled may have been traced with other globals.
-        content = content_of(function)
+        content = _content_of(function)
         with traced_apart(content.digest if content.whole else object()):
             whole = jax.make_jaxpr(computed)(*shapes.values())
         used = _used(whole.jaxpr, list(shapes))
@@ -123,7 +125,9 @@ class Function:
         text = re.sub(r" at 0x\w+", "", str(closed.jaxpr))
         key = hashlib.sha256(repr((text, used)).encode()).hexdigest()
         rebuild, shape = found
-        program = _Program(key, tuple(used), rebuild, shape, closed.jaxpr, function)
+        program = _Program(
+            key, tuple(used), rebuild, shape, closed.jaxpr, function, content
+        )
         return cls(program, [np.array(constant) for constant in closed.consts])
 
     @property
@@ -148,6 +152,12 @@ class Function:
         for constant in self.constants:
             found.update(np.ascontiguousarray(constant).tobytes())
         return found.hexdigest()[:12]
+
+    @property
+    def is_now(self) -> bool:
+        """Whether all that the function reads is what it was when it was read."""
+        content = self.program.content
+        return content.whole and content == _content_of(self.program.function)
 
     def at(self, value: Callable[[str], Any]) -> Any:
         """Return the value, or the prior; ``value(name)`` gives what it depends on."""
@@ -188,6 +198,10 @@ class Function:
 @jax.jit
 def _evaluate(function: Function, arguments: list) -> list:
     return function._evaluate(arguments)
+
+
+def _content_of(function: Callable) -> Content:
+    return content_of(function, names=PRIOR_METHODS)
 
 
 def _used(jaxpr: Any, names: list[str]) -> list[str]:

@@ -24,7 +24,7 @@ from ampynb.model.coordinates import Block, blocks_from, read_vector
 from ampynb.model.function import Function
 from ampynb.model.instance import FixedInteger, as_identifier, read
 from ampynb.model.parameter import Collection, Parameter
-from ampynb.model.prior_numbers import Numbers
+from ampynb.model.prior_numbers import Numbers, own_classes
 from ampynb.model.tree import Node, build, nodes_from
 from ampynb.model.views import as_html, as_text
 
@@ -110,6 +110,18 @@ class Model:
             f"expected a Model or a Collection; got {type(model).__qualname__}; write "
             "ampynb.Model(name=prior, ...)"
         )
+
+    def as_now(self) -> Model:
+        """Return the model, made again where what its functions read has changed.
+
+        Functions are read when a model is made: a global, or a helper, that they use
+        and that has changed since is not in it. Posteriors, engines and explorers ask
+        for the model of now when they begin.
+        """
+        functions = [given for _, given in self.entries()] + [*self.assertions.values()]
+        if all(one.is_now for one in functions if isinstance(one, Function)):
+            return self
+        return _model_from(self.tree)
 
     # The pytree: priors' parameters and fixed values are leaves, names are structure.
 
@@ -221,6 +233,16 @@ class Model:
             for i, row in enumerate(block.rows)
         }
         return {row.name: (row, given.get(row.name)) for row in self.rows}
+
+    @functools.cached_property
+    def prior_classes(self) -> tuple[type, ...]:
+        """Classes of the user's own among the priors, whose code may change."""
+        given = (prior for row, prior in self.entries() if row.kind == "free")
+        priors = (
+            one.prior_of_its_kind() if isinstance(one, Function) else one
+            for one in given
+        )
+        return tuple(dict.fromkeys(kind for one in priors for kind in own_classes(one)))
 
     def free(self) -> list[tuple[table.Row, Any]]:
         """Return the rows of the vector, each with its prior or its function."""

@@ -2,6 +2,7 @@
 
 numpyro's own order is that of a set of names. A compiled program takes these numbers
 as arguments, and is found again in the cache on disk only where they come in order.
+Beside them stands what a prior class of the user's own reads, by content.
 """
 
 from __future__ import annotations
@@ -13,7 +14,11 @@ from typing import Any
 import jax
 import numpyro.distributions as dist
 
-__all__ = ["Numbers", "numbers_in"]
+from ampynb.model.content import content_of, is_installed, parts_of_structure
+
+__all__ = ["PRIOR_METHODS", "Numbers", "numbers_in", "own_classes", "own_code"]
+
+PRIOR_METHODS = ("log_prob", "sample", "cdf", "icdf", "support")  # that models ask for
 
 
 def numbers_in(given: Any) -> list:
@@ -36,17 +41,44 @@ class Numbers:
     def __init__(self, prior: Any):
         self.prior = prior
 
-    def tree_flatten(self) -> tuple[list, Any]:
-        """Return the numbers, and the structure of the prior."""
+    def tree_flatten(self) -> tuple[list, tuple[Any, str]]:
+        """Return the numbers, and the structure of the prior with its own code."""
         leaves, structure = jax.tree_util.tree_flatten(self.prior)
-        return [leaves[place] for place in _places(structure)], structure
+        own = _own_code(structure)
+        return [leaves[place] for place in _places(structure)], (structure, own)
 
     @classmethod
-    def tree_unflatten(cls, structure: Any, numbers: Iterable) -> Numbers:
+    def tree_unflatten(cls, known: tuple[Any, str], numbers: Iterable) -> Numbers:
         """Rebuild the prior from what `tree_flatten` returned."""
+        structure, _ = known
         by_place = dict(zip(_places(structure), numbers, strict=True))
         leaves = [by_place[place] for place in range(len(by_place))]
         return cls(jax.tree_util.tree_unflatten(structure, leaves))
+
+
+def own_code(prior: Any) -> str:
+    """Return a key of what a prior of the user's own class computes with now.
+
+    Empty where each class in it is of an installed package.
+    """
+    return _own_code(jax.tree_util.tree_structure(prior))
+
+
+def own_classes(prior: Any) -> tuple[type, ...]:
+    """Return the classes of the user's own in a prior, whose code may change."""
+    return _own_classes(jax.tree_util.tree_structure(prior))
+
+
+def _own_code(structure: Any) -> str:
+    classes = _own_classes(structure)
+    return content_of(*classes, names=PRIOR_METHODS).digest if classes else ""
+
+
+@functools.cache
+def _own_classes(structure: Any) -> tuple[type, ...]:
+    parts = parts_of_structure(structure)
+    classes = (part for part in parts if isinstance(part, type))
+    return tuple(one for one in classes if not is_installed(one.__module__))
 
 
 @functools.cache

@@ -106,7 +106,7 @@ class Point:
         changes: dict[str, Any] = {name: self.values[name] for name in self.fixed}
         for name, prior in self.freed.items():
             changes.setdefault(name, prior)
-        return self.given.fix(changes) if changes else self.given
+        return self.given.fix(changes) if changes else self.given.as_now()
 
     @functools.cached_property
     def vector(self) -> np.ndarray:
