@@ -132,6 +132,7 @@ def test_quickstart_runs_and_lists_its_results(tmp_path):
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_failing_cell_is_named(tmp_path):
     done = run_quickstart(tmp_path, "# One", "print('before')", "# Two", "[][3]", "1")
     assert done.returncode == 1
@@ -143,6 +144,7 @@ def test_failing_cell_is_named(tmp_path):
     assert "before" in (tmp_path / "out" / "stand_in.html").read_text()
 
 
+@pytest.mark.slow
 def test_dead_kernel_is_told(tmp_path):
     done = run_quickstart(tmp_path, "# One", "import os; os._exit(1)")
     assert done.returncode == 1
@@ -150,6 +152,7 @@ def test_dead_kernel_is_told(tmp_path):
     assert "Kernel died" in done.stdout
 
 
+@pytest.mark.slow
 def test_interrupt_ends_the_kernel(tmp_path):
     sleep = (
         "import os, time\nfrom pathlib import Path\n"

@@ -7,7 +7,6 @@ import pytest
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
-LONG = ("01_quickstart", "03_analysis")  # of which a browser runs the first anyway
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
@@ -21,15 +20,8 @@ def test_notebook_is_valid_and_stored_without_outputs(path):
     assert "widgets" not in notebook.metadata
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        pytest.param(
-            path, id=path.stem, marks=pytest.mark.slow if path.stem in LONG else ()
-        )
-        for path in PATHS
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_notebook_runs(path, tmp_path):
     # A process of its own: warnings of the Jupyter libraries are not this test's.
     command = [sys.executable, "-m", "ampynb.cli", "quickstart"]

@@ -154,7 +154,7 @@ class Model:
 
     # The table
 
-    @property
+    @functools.cached_property
     def ndim(self) -> int:
         """Length of the vector: the number of free elements."""
         return sum(row.size for row, _ in self.free())

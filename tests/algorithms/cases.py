@@ -114,19 +114,28 @@ CASES = (
 )
 
 
-def _over(cases: list[Case]) -> pytest.MarkDecorator:
-    # The default moves of emcee are a mixture, too.
-    slow = {"emcee mixture": pytest.mark.slow}
+def _over(cases: list[Case], numpy_is_slow: bool = False) -> pytest.MarkDecorator:
+    def marks(case: Case) -> Any:
+        # The default moves of emcee are a mixture, too.
+        is_slow = case.name == "emcee mixture" or (numpy_is_slow and not case.use_jax)
+        return pytest.mark.slow if is_slow else ()
+
     return pytest.mark.parametrize(
-        "case",
-        [pytest.param(c, id=c.name, marks=slow.get(c.name, ())) for c in cases],
+        "case", [pytest.param(c, id=c.name, marks=marks(c)) for c in cases]
     )
 
 
 all_cases = _over([*CASES])
+all_long_cases = _over([*CASES], numpy_is_slow=True)
 chain_cases = _over([case for case in CASES if not case.ends_itself])
+long_chain_cases = _over(
+    [case for case in CASES if not case.ends_itself], numpy_is_slow=True
+)
 self_ending_cases = _over([case for case in CASES if case.ends_itself])
 posterior_cases = _over([case for case in CASES if case.samples_posterior])
+long_posterior_cases = _over(
+    [case for case in CASES if case.samples_posterior], numpy_is_slow=True
+)
 ensemble_cases = _over(
     [case for case in CASES if not case.algorithm.independent_chains]
 )

@@ -48,7 +48,7 @@ def assert_estimate(found: Outcome, expected: float) -> None:
 
 @pytest.mark.parametrize(
     "sample",
-    ["unif", "rslice", *(pytest.param(one, marks=SLOW) for one in ("rwalk", "slice"))],
+    ["unif", *(pytest.param(one, marks=SLOW) for one in ("rslice", "rwalk", "slice"))],
 )
 def test_the_evidence_of_a_line(sample: str):
     problem = line_problem(use_jax=False)
@@ -66,6 +66,7 @@ def test_errors_of_the_evidence_are_its_scatter():
     assert pulls.std(ddof=1) == pytest.approx(1.0, abs=3 / np.sqrt(2 * len(pulls)))
 
 
+@pytest.mark.slow
 def test_an_infeasible_region_takes_its_share_of_the_prior():
     problem = line_problem(use_jax=False)
     line = problem.analysis
@@ -148,6 +149,7 @@ def test_options_that_cannot_be_are_refused(options: Any, words: str):
         DynestyNested(**options)
 
 
+@pytest.mark.slow
 def test_the_name_stands_for_it_where_the_likelihood_is_numpy():
     problem = line_problem(use_jax=False)
     engine = anb.InferenceEngine(problem.analysis, problem.model, seed=4)

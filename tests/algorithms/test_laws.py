@@ -19,11 +19,14 @@ from tests.algorithms.cases import (
     BURN,
     Case,
     all_cases,
+    all_long_cases,
     begin,
     chain,
     chain_cases,
     chunks,
     ensemble_cases,
+    long_chain_cases,
+    long_posterior_cases,
     outcome,
     posterior_cases,
     sampled,
@@ -79,7 +82,9 @@ def products(values: np.ndarray) -> np.ndarray:
 
 
 @all_cases
-@pytest.mark.parametrize("n", [1, 7, 50])
+@pytest.mark.parametrize(
+    "n", [7, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 50))]
+)
 def test_chain_does_not_depend_on_the_chunk_length(case: Case, n: int):
     algorithm, posterior = case.with_steps(ITERATIONS), case.problem().posterior
     whole = chain(algorithm, posterior, ITERATIONS)
@@ -87,7 +92,7 @@ def test_chain_does_not_depend_on_the_chunk_length(case: Case, n: int):
     assert_identical(chain(algorithm, posterior, n), whole)
 
 
-@chain_cases
+@long_chain_cases
 def test_chain_goes_on_where_one_call_holds_no_more(case: Case):
     iterations = LONGEST_CHUNK + 52
     algorithm, posterior = case.with_steps(iterations), case.problem().posterior
@@ -117,7 +122,7 @@ def test_fewer_iterations_give_the_beginning_of_the_same_chain(case: Case):
 # What it samples
 
 
-@all_cases
+@all_long_cases
 @pytest.mark.parametrize(
     "longer", [1, pytest.param(8, marks=pytest.mark.slow, id="slow")]
 )
@@ -129,7 +134,7 @@ def test_mean_and_covariance_of_a_correlated_gaussian(case: Case, longer: int):
     assert_mean(products(normal), np.eye(2).ravel(), case)
 
 
-@posterior_cases
+@long_posterior_cases
 def test_mean_and_variance_of_a_posterior_cut_by_its_prior(case: Case):
     problem = bounded_problem(case.use_jax)
     draws = outcome(case.enough(), problem.posterior, seed=4).position

@@ -328,7 +328,13 @@ FOUR = FarModes(
 )
 
 
-@pytest.mark.parametrize("modes", [TWO, FOUR], ids=["2-D, two", "10-D, four"])
+@pytest.mark.parametrize(
+    "modes",
+    [
+        pytest.param(TWO, id="2-D, two"),
+        pytest.param(FOUR, id="10-D, four", marks=pytest.mark.slow),
+    ],
+)
 def test_modes_get_their_weights_where_the_plain_ensemble_fails(modes: FarModes):
     tempered = run(modes, nwalkers=80, burn=3000, iterations=5000, ntemps=8)
     engine = anb.InferenceEngine(modes.analysis, modes.model, seed=2)

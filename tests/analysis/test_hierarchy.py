@@ -90,6 +90,7 @@ def test_both_parametrisations_are_one_posterior():
     assert float(difference) == pytest.approx(8 * np.log(2.0))
 
 
+@pytest.mark.slow
 def test_sampling_it_gives_the_known_moments():
     engine = anb.InferenceEngine(Schools(), NONCENTRED, seed=2)
     sampler = anb.NUTS(nwalkers=4, burn=500, iterations=800, target_accept=0.9)

@@ -17,6 +17,7 @@ def live_boards(page, cell) -> int:
     return page.outputs(cell).get_by_role("button", name="Pause").count()
 
 
+@pytest.mark.slow
 def test_a_cell_shows_each_run_and_each_race_once(open_notebook):
     stop = "engine._last_run[1].stop()\nengine._last_run[1].wait()"
     cells = [SET_UP]

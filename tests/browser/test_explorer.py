@@ -123,6 +123,7 @@ COUNT = """() => {
 }"""
 
 
+@pytest.mark.slow
 def test_the_page_says_once_for_each_picture_that_it_waits(open_notebook):
     no_sweep = "type(explorer._board)._sweep = lambda self, name: None"
     page = open_notebook([SET_UP, (EXPLORE, "explorer"), no_sweep])
@@ -208,6 +209,7 @@ def test_every_move_is_answered_by_a_picture(explorer):
     assert len(latencies) == 10
 
 
+@pytest.mark.slow
 def test_the_saved_notebook_shows_the_last_state_without_a_kernel(open_notebook):
     import nbformat
     from nbconvert import HTMLExporter
@@ -229,6 +231,7 @@ def test_the_saved_notebook_shows_the_last_state_without_a_kernel(open_notebook)
     page.check()
 
 
+@pytest.mark.slow
 def test_a_likelihood_that_raises_is_told_in_the_panel(open_notebook):
     fail = "analysis.y = np.ones(7)\nexplorer.set(amplitude=1.0)"
     page = open_notebook([SET_UP, (EXPLORE, "explorer"), fail])

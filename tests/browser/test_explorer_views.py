@@ -85,6 +85,7 @@ def image(lab, tmp_path_factory):
     page.close()
 
 
+@pytest.mark.slow
 def test_images_look_as_matplotlib_draws_them(image, tmp_path):
     image.execute("explorer.set(flux=2.5, x=0.5)")
     image.wait_idle(quiet=0.5)
@@ -116,6 +117,7 @@ def curve(open_notebook):
     return page
 
 
+@pytest.mark.slow
 def test_the_picture_is_drawn_for_the_theme_and_the_width_of_the_page(curve, tmp_path):
     def drawn_for(dark, width):
         drawn = curve.evaluate(
@@ -141,6 +143,7 @@ def test_the_picture_is_drawn_for_the_theme_and_the_width_of_the_page(curve, tmp
     curve.check()
 
 
+@pytest.mark.slow
 def test_buttons_and_locks_work_from_the_keyboard(curve):
     page, slider = curve.page, curve.slider("amplitude")
     slider.focus()
@@ -167,6 +170,7 @@ def test_buttons_and_locks_work_from_the_keyboard(curve):
     curve.check()
 
 
+@pytest.mark.slow
 def test_sampling_from_here_opens_the_monitor_and_sliders_stay_alive(curve):
     curve.slider("amplitude").focus()
     curve.execute("run = explorer.sample(iterations=200000, burn=100)", timeout=120)

@@ -67,9 +67,8 @@ def click(page, name: str, state: str) -> float:
     return wait_for_state(page, state, timeout=10)
 
 
-@pytest.mark.parametrize(
-    "sampler", [pytest.param("ensemble", marks=pytest.mark.slow), "nuts"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("sampler", ENDLESS)
 def test_pause_resume_and_stop_act_at_once_and_keep_every_draw(
     open_notebook, sampler, tmp_path
 ):
@@ -118,6 +117,7 @@ def see_in_each_theme_and_width(page, folder, name):
     page.page.set_viewport_size({"width": 1400, "height": 1100})
 
 
+@pytest.mark.slow
 def test_details_and_a_rule_are_at_hand_also_by_the_keyboard(open_notebook, tmp_path):
     from playwright.sync_api import expect
 
@@ -173,6 +173,7 @@ def test_details_and_a_rule_are_at_hand_also_by_the_keyboard(open_notebook, tmp_
     page.check()
 
 
+@pytest.mark.slow
 def test_a_race_shows_its_monitors_side_by_side(open_notebook, tmp_path):
     page = open_notebook([SET_UP, (RACE, "run")])
     page.run_all()
@@ -218,6 +219,7 @@ def test_the_record_of_an_ended_run_is_static_and_has_its_picture(open_notebook)
     page.check()
 
 
+@pytest.mark.slow
 def test_a_run_shown_again_is_live_again(open_notebook):
     from playwright.sync_api import expect
 
@@ -234,6 +236,7 @@ def test_a_run_shown_again_is_live_again(open_notebook):
     page.check()
 
 
+@pytest.mark.slow
 def test_a_failing_likelihood_is_told_in_the_monitor(open_notebook):
     fail = (
         "from ampynb.algorithms.scripted import Scripted\n"

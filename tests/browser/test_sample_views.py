@@ -128,6 +128,7 @@ def sample(page, n):
 
 
 @pytest.mark.parametrize(("plot", "panel"), [("corner", (0, 1)), ("trace", (3, 0))])
+@pytest.mark.slow
 def test_a_click_on_a_sample_draws_the_fit_of_that_very_draw(
     corner, plot, panel, tmp_path
 ):

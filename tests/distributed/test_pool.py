@@ -143,6 +143,7 @@ def test_an_error_in_a_worker_keeps_the_draws_and_its_own_traceback(log: Path):
     assert_ended(TracedLine(log).processes())
 
 
+@pytest.mark.slow
 def test_a_killed_process_ends_the_run_which_goes_on_with_resume(log: Path):
     dying = DyingOnce(log, after=100)
     mine = engine(dying)

@@ -90,6 +90,7 @@ class Overconfident(Line):
         return replace(fit, noise=self.yerr / 2).log_likelihood
 
 
+@pytest.mark.slow
 def test_an_overconfident_likelihood_is_found():
     found = calibrate(line_of(Overconfident), ENSEMBLE, n=100)
     told = "ranks pile up at both ends: the posterior is too narrow"

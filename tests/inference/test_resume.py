@@ -19,7 +19,7 @@ from ampynb.algorithms.scripted import Scripted
 from ampynb.inference.folder_lock import is_locked
 from ampynb.inference.manifest import MANIFEST
 from ampynb.inference.run import RunFailedError
-from tests.algorithms.cases import Case, all_cases
+from tests.algorithms.cases import Case, all_long_cases
 from tests.helpers import Line, Problem
 from tests.inference.broken_runs import (
     LINE,
@@ -37,7 +37,7 @@ SCRIPT = Scripted(nwalkers=3, burn=20, iterations=60)
 # The same chain
 
 
-@all_cases
+@all_long_cases
 def test_a_run_continued_from_its_folder_is_one_that_was_never_broken(
     case: Case, tmp_path: Path
 ):
@@ -52,7 +52,7 @@ def test_a_run_continued_from_its_folder_is_one_that_was_never_broken(
     )
 
 
-@all_cases
+@all_long_cases
 def test_a_run_continued_in_memory_is_one_that_was_never_broken(case: Case):
     problem, algorithm = case.problem(), case.with_steps(ITERATIONS)
     whole, engine = run(engine_of(problem), algorithm), engine_of(problem)

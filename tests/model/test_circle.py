@@ -134,13 +134,15 @@ def test_a_stored_table_has_periods_and_one_without_them_opens():
 
 
 def test_periods_stay_when_parameters_change():
-    assert MODEL.fix(uniform=1.0).with_priors(uniform=UNIFORM).periods[0] == TURN
+    uniform, von_mises = anb.Parameter(UNIFORM, period=TURN), dist.VonMises(3.0, 2.0)
+    model = anb.Model(uniform=uniform, von_mises=von_mises, line=dist.Normal(0, 1))
+    assert model.fix(uniform=1.0).with_priors(uniform=UNIFORM).periods[0] == TURN
     np.testing.assert_allclose(
-        MODEL.with_priors(uniform=dist.Normal(1, 2)).bounds[0], [1 - np.pi, 1 + np.pi]
+        model.with_priors(uniform=dist.Normal(1, 2)).bounds[0], [1 - np.pi, 1 + np.pi]
     )
-    assert np.isinf(MODEL.with_priors(uniform=dist.Uniform(0, 1)).periods[0])
-    tied = MODEL.tie(von_mises="uniform")
-    assert tied.ndim == MODEL.ndim - 1 and tied.periods[0] == TURN
+    assert np.isinf(model.with_priors(uniform=dist.Uniform(0, 1)).periods[0])
+    tied = model.tie(von_mises="uniform")
+    assert tied.ndim == model.ndim - 1 and tied.periods[0] == TURN
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,10 @@ MAKERS = {
 }
 
 
-@pytest.fixture(scope="module", params=MAKERS)
+@pytest.fixture(
+    scope="module",
+    params=["chains", "weighted", pytest.param("tempered", marks=pytest.mark.slow)],
+)
 def written(request, tmp_path_factory):
     result = MAKERS[request.param]()
     folder = tmp_path_factory.mktemp("files")
