@@ -121,6 +121,16 @@ KINDS = {  # what the fit reads, the cell that defines it, the cell that changes
         "P = dist.Normal(0.0, 1.0)",
         "P = dist.Normal(50.0, 1.0)",
     ),
+    "an environment variable": (
+        "Y + float(os.environ['S_OF_A_TEST'])",
+        "import os; os.environ['S_OF_A_TEST'] = '0'",
+        "os.environ['S_OF_A_TEST'] = '50'",
+    ),
+    "a file": (
+        "jnp.asarray(np.loadtxt(PATH))",
+        "import tempfile; PATH = tempfile.mkstemp()[1]; np.savetxt(PATH, Y)",
+        "np.savetxt(PATH, Y + 50)",
+    ),
     "a name in a text": ("jnp.asarray(globals()['Y'])", "", "Y = Y + 50"),
 }
 TABLE_OF_ITS_OWN = """
@@ -412,6 +422,21 @@ def test_a_run_samples_the_model_of_now(kind: str, tmp_path):
         np.testing.assert_allclose(log_posterior - found, log_prior, atol=1e-6)
     with pytest.raises(ValueError, match="changes: parameter"):
         engine.run(**options, path=tmp_path / "2.0", resume=True)
+
+
+def test_old_draws_of_numpy_are_not_mixed_with_new_data():
+    names: dict[str, Any] = {"__name__": "cell"}
+    names["S"] = 0.0
+    analysis = ANALYSIS.format(read="(Y + S)").replace("jnp", "np")
+    exec(BEGIN + analysis.replace("Mean()", "Mean(use_jax=False)"), names)
+    result = result_of(names)
+    assert result.maximise().vector[0] == pytest.approx(2.0, abs=1e-3)
+    names["S"] = 50.0
+    for of_old_draws in (result.maximise, result.plot_fit):
+        with pytest.raises(ChangedError, match=r"all that Mean reads .*; run again"):
+            of_old_draws()
+    assert "global" in str(result.idata.posterior.attrs) + str(result.idata.attrs)
+    assert "observed_data" not in result.idata
 
 
 def test_a_model_that_is_made_again_has_what_its_functions_read():

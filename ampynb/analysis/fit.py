@@ -357,12 +357,15 @@ class StudentTFit:
         freedom = self.degrees_of_freedom
         xp, special = _library(self.data, self.model, self.noise, freedom)
         squared = self.residuals**2
+        is_gaussian = xp.isinf(freedom)
+        freedom = xp.where(is_gaussian, 1.0, freedom)
         norm = special.gammaln((freedom + 1) / 2) - special.gammaln(freedom / 2)
-        norm -= 0.5 * xp.log(np.pi * freedom) + xp.log(
-            _unmasked(self.noise, 1.0, self.mask)
-        )
+        norm -= 0.5 * xp.log(np.pi * freedom)
         density = norm - (freedom + 1) / 2 * xp.log1p(squared / freedom)
-        return _used(density, self.mask)
+        gaussian = -0.5 * (squared + np.log(2 * np.pi))
+        density = xp.where(is_gaussian, gaussian, density)
+        noise = _unmasked(self.noise, 1.0, self.mask)
+        return _used(density - xp.log(noise), self.mask)
 
     @property
     def log_likelihood(self) -> Any:

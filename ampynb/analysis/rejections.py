@@ -63,9 +63,14 @@ def evaluation_of(likelihood: Callable[[Any], Any], vector: Any) -> Evaluation:
     """Return a NumPy log likelihood; -inf where it raises, and where it is not finite.
 
     Errors other than `REJECTING` are raised.
+
+    Raises
+    ------
+    TypeError
+        Where it is no real number.
     """
     try:
-        value = float(likelihood(vector))
+        value = _number(likelihood(vector))
     except REJECTING as error:
         lines = str(error).strip().splitlines()
         told = f": {lines[0]}" if lines else ""
@@ -73,6 +78,18 @@ def evaluation_of(likelihood: Callable[[Any], Any], vector: Any) -> Evaluation:
     if np.isfinite(value) or value == -np.inf:
         return Evaluation(value)
     return Evaluation(-np.inf, NAN if np.isnan(value) else INFINITE)
+
+
+def _number(value: Any) -> float:
+    if value is None or np.iscomplexobj(value) or np.ndim(value) > 0:
+        got = type(value).__name__
+        shape = f" of shape {np.shape(value)}" if np.ndim(value) else ""
+        raise TypeError(
+            f"expected a real number as the log likelihood; got {got}{shape}, at some "
+            "points at least; return a number at each, -numpy.inf where a point is "
+            "impossible"
+        )
+    return float(value)
 
 
 @dataclass(frozen=True)

@@ -95,15 +95,17 @@ def compile_ahead(posterior: Posterior) -> threading.Thread | None:
 
 
 def _as_arrays(instance: Any) -> Any:
-    """Return the instance with every number as a strongly typed array."""
-    return jax.tree_util.tree_map(
-        lambda leaf: (
-            np.asarray(leaf, dtype=jnp.result_type(float))
-            if not isinstance(leaf, jax.Array)
-            else leaf.astype(jnp.result_type(float))
-        ),
-        instance,
-    )
+    """Return the instance with every number as a strongly typed array of floats.
+
+    Arrays of integers and of truths, which are indices and masks, stay as they are.
+    """
+
+    def typed(leaf: Any) -> Any:
+        array = leaf if isinstance(leaf, jax.Array) else np.asarray(leaf)
+        is_index = array.ndim > 0 and array.dtype.kind in "iub"
+        return array if is_index else array.astype(jnp.result_type(float))
+
+    return jax.tree_util.tree_map(typed, instance)
 
 
 @functools.partial(jax.jit, static_argnames="program")

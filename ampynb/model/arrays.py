@@ -19,7 +19,7 @@ import numpyro.distributions as dist
 
 from ampynb.model.containers import ListedNumbers, array_in, numbers_in_list
 from ampynb.model.content import content_of, parts_of_structure
-from ampynb.model.instance import FixedInteger
+from ampynb.model.instance import FixedInteger, is_constant
 from ampynb.model.masked import MaskedValues, unmask
 from ampynb.model.prior_numbers import Numbers
 from ampynb.model.units import System, with_unit
@@ -171,6 +171,8 @@ def _split(value: Any, leaves: list, numbers: bool, above: tuple[int, ...]) -> A
     value, used = unmask(value)
     if used is not None:
         value = MaskedValues(value, used)
+    if is_constant(value):
+        return _Static(value)
     array, listed = array_in(value), numbers_in_list(value)
     if isinstance(listed, ListedNumbers) and not numbers:
         return _Static(listed)

@@ -117,24 +117,30 @@ def _like(model: Model, name: str, given: Any) -> Parameter:
 
 
 def _typed(given: Any, now: Any) -> Any:
-    """Return a new value as an integer where the model has one, else as a float.
+    """Return a new value as an integer or a truth where the model has one.
 
-    A float is an argument of compiled programs: none is compiled again for another.
+    Elsewhere as a float, which is an argument of compiled programs: none is compiled
+    again for another.
     """
-    is_number = isinstance(given, int | float) or is_array(given)
-    if not is_number or with_unit(given)[1] is not None:
+    if not _is_number(given) or with_unit(given)[1] is not None:
         return given
-    if _is_whole(given) and not _is_whole(now):
-        return np.asarray(given, float)
-    if _is_whole(now) and np.all(np.mod(np.asarray(given), 1) == 0):
-        return np.asarray(given).astype(int)
-    return given
+    array, wanted = np.asarray(given), _kind(now)
+    if _kind(given) == wanted:
+        return given
+    if wanted == "f":
+        return array.astype(float)
+    typed = array.astype(bool if wanted == "b" else int)
+    return typed if np.array_equal(typed, array) else given
 
 
-def _is_whole(value: Any) -> bool:
-    if isinstance(value, int):
-        return True
-    return is_array(value) and np.asarray(value).dtype.kind in "iub"
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) or is_array(value)
+
+
+def _kind(value: Any) -> str:
+    """Return whether a value is of integers, i, truths, b, or what else: f."""
+    kind = np.asarray(value).dtype.kind if _is_number(value) else "f"
+    return {"u": "i"}.get(kind, kind)
 
 
 def _kept_period(row: Row, given: Any) -> float | None:

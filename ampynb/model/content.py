@@ -42,7 +42,33 @@ _INSTALLED = tuple(
 )
 _BY_NAME_ALONE = (ModuleType, types.BuiltinFunctionType, np.ufunc, np.dtype)
 _BY_ANY_NAME = {"getattr", "vars", "dir", "hasattr"}  # of what the code has at hand
-_FROM_ANYWHERE = {"globals", "locals", "eval", "exec", "__import__"}
+_FROM_ANYWHERE = {
+    "globals",
+    "locals",
+    "eval",
+    "exec",
+    "__import__",
+    "import_module",
+    "attrgetter",
+    "environ",
+    "getenv",
+    "open",
+    "read",
+    "read_text",
+    "read_bytes",
+    "load",
+    "loadtxt",
+    "genfromtxt",
+    "fromfile",
+    "memmap",
+    "getdata",
+    "read_csv",
+    "read_table",
+    "read_excel",
+    "read_hdf",
+    "read_parquet",
+    "read_json",
+}  # names of what gives something that is not in the code, as a file's content
 _NO_CONTENT = {
     "__dict__", "__weakref__", "__doc__", "__module__", "__firstlineno__",
     "__static_attributes__", "__annotations__", "__annotate__", "__annotate_func__",
@@ -223,7 +249,7 @@ class _Reader:
         self._asked |= dict.fromkeys(reads.attributes)
         if not _BY_ANY_NAME.isdisjoint(reads.globals):
             self._asks_for_any = True
-        if not _FROM_ANYWHERE.isdisjoint(reads.globals):
+        if not _FROM_ANYWHERE.isdisjoint((*reads.globals, *reads.attributes)):
             self.whole = False
 
     def _read_function(self, function: FunctionType) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import numpyro.distributions as dist
 
 from ampynb.model.content import Content, content_of
-from ampynb.model.instance import FixedInteger
+from ampynb.model.instance import FixedInteger, is_constant
 from ampynb.model.prior_check import check_dimension, check_prior
 from ampynb.model.prior_numbers import PRIOR_METHODS, Numbers
 from ampynb.model.reading import traced_apart
@@ -72,7 +72,7 @@ class Function:
         what: str,
         function: Callable,
         view: Callable,
-        known: Mapping[str, FixedInteger | jax.ShapeDtypeStruct],
+        known: Mapping[str, FixedInteger | np.bool_ | jax.ShapeDtypeStruct],
         hint: str = "",
     ) -> Function:
         """Read what ``function(view(values))`` computes.
@@ -83,8 +83,8 @@ class Function:
             What errors call it.
         view : callable
             From values by name to what the function is given.
-        known : mapping of str to ShapeDtypeStruct or FixedInteger
-            What values it sees, by name: shapes and types, and fixed integers.
+        known : mapping of str to ShapeDtypeStruct, FixedInteger or bool
+            What values it sees, by name: constants, and the others' shapes and types.
         hint : str
             What to tell where it asks for something else.
 
@@ -97,11 +97,11 @@ class Function:
         """
         found: list = []
 
-        integers = {n: v for n, v in known.items() if isinstance(v, FixedInteger)}
-        shapes = {n: shape for n, shape in known.items() if n not in integers}
+        constants = {n: one for n, one in known.items() if is_constant(one)}
+        shapes = {n: one for n, one in known.items() if n not in constants}
 
         def computed(*values: Any) -> list:
-            given = {**dict.fromkeys(known), **integers}
+            given = {**dict.fromkeys(known), **constants}
             argument = view(given | dict(zip(shapes, values, strict=True)))
             given = _call(what, function, argument, hint)
             numbers, rebuild, shape = _take_apart(what, given)

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
-__all__ = ["FixedInteger", "Instance", "as_identifier", "nested", "read"]
+__all__ = ["FixedInteger", "Instance", "as_identifier", "is_constant", "nested", "read"]
 
 
 _MISSING = object()
@@ -27,6 +27,12 @@ class FixedInteger(int):
 
     So it can be a count or an index, as in ``range(instance.n)``.
     """
+
+
+def is_constant(value: Any) -> bool:
+    """Whether compiled code holds a value as a constant: a fixed integer or truth."""
+    # Truths are NumPy's: Python's own, inverted by ~, are -1 and -2.
+    return isinstance(value, FixedInteger | np.bool_)
 
 
 @jax.tree_util.register_pytree_with_keys_class
@@ -82,23 +88,28 @@ class Instance:
         return f"<table><tr><th>name</th><th>value</th></tr>{rows}</table>"
 
     def tree_flatten_with_keys(self) -> tuple[list, tuple]:
-        """Return the values with their names as key paths; fixed integers aside."""
+        """Return the values with their names as key paths; constants aside."""
         keys = [
             (jax.tree_util.GetAttrKey(name), value)
             for name, value in self.__dict__.items()
-            if not isinstance(value, FixedInteger)
+            if not is_constant(value)
         ]
-        integers = tuple(
-            (name, value if isinstance(value, FixedInteger) else None)
+        constants = tuple(
+            (name, type(value), value) if is_constant(value) else (name, None, None)
             for name, value in self.__dict__.items()
         )
-        return keys, integers
+        return keys, constants
 
     @classmethod
-    def tree_unflatten(cls, integers: tuple, values: Any) -> Instance:
+    def tree_unflatten(cls, constants: tuple, values: Any) -> Instance:
         """Rebuild an instance from what `tree_flatten_with_keys` returned."""
         rest = iter(values)
-        return cls(**{n: next(rest) if i is None else i for n, i in integers})
+        return cls(
+            **{
+                name: next(rest) if kind is None else value
+                for name, kind, value in constants
+            }
+        )
 
 
 def read(instance: Any, name: str) -> Any:

@@ -22,7 +22,7 @@ from ampynb.model.changes import (
 )
 from ampynb.model.coordinates import Block, blocks_from, read_vector
 from ampynb.model.function import Function
-from ampynb.model.instance import FixedInteger, as_identifier, read
+from ampynb.model.instance import as_identifier, is_constant, read
 from ampynb.model.parameter import Collection, Parameter
 from ampynb.model.prior_numbers import Numbers, own_classes
 from ampynb.model.tree import Node, build, nodes_from
@@ -91,12 +91,8 @@ class Model:
         self.assertions = table.assertions_of(tree, self.rows)
         self.tree = tree
         blocks = tuple(block.rows for block in self.blocks)
-        integers = {
-            name: value
-            for name, value in self._values.items()
-            if isinstance(value, FixedInteger)
-        }
-        self._structure = table.Structure(tree, self.rows, blocks, integers)
+        constants = {n: one for n, one in self._values.items() if is_constant(one)}
+        self._structure = table.Structure(tree, self.rows, blocks, constants)
         draws.check_dependent_priors(self)
         draws.check_periods(self)
         return self
@@ -128,8 +124,8 @@ class Model:
     def tree_flatten(self) -> tuple[tuple, table.Structure]:
         """Return priors, values and functions as children, the rest as auxiliary."""
         priors = [Numbers(block.prior) for block in self.blocks]
-        integers = self._structure.integers
-        values = {n: x for n, x in self._values.items() if n not in integers}
+        constants = self._structure.constants
+        values = {n: x for n, x in self._values.items() if n not in constants}
         return (priors, values, self._derived, self.assertions), self._structure
 
     @classmethod
@@ -139,7 +135,7 @@ class Model:
         model._structure = structure
         model.rows = structure.rows
         priors, values, model._derived, model.assertions = children
-        model._values = {**values, **structure.integers}
+        model._values = {**values, **structure.constants}
         pairs = zip(structure.blocks, priors, strict=True)
         model.blocks = tuple(Block(rows, numbers.prior) for rows, numbers in pairs)
         return model

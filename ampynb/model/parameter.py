@@ -171,13 +171,13 @@ def _name_of(value: Any) -> str:
     return f"the class {text} itself" if isinstance(value, type) else text
 
 
-def _as_fixed(value: Any) -> FixedInteger | np.ndarray:
-    """Return a whole number as one, an array of them as integers, others as floats."""
+def _as_fixed(value: Any) -> FixedInteger | np.bool_ | np.ndarray:
+    """Return integers and truths as they are, and other numbers as floats."""
     array = np.asarray(value)
     if array.dtype.kind not in "iub":
         return _as_float(value)
     if array.ndim == 0:
-        return FixedInteger(array)
+        return np.bool_(array) if array.dtype.kind == "b" else FixedInteger(array)
     kept = array if array.dtype.kind == "b" else array.astype(jnp.result_type(int))
     return kept if np.array_equal(kept, array) else _as_float(value)
 

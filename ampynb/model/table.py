@@ -14,7 +14,7 @@ import numpy as np
 
 from ampynb.model.circle import edges, natural_period
 from ampynb.model.function import Function
-from ampynb.model.instance import FixedInteger, nested
+from ampynb.model.instance import FixedInteger, is_constant, nested
 from ampynb.model.options import meant
 from ampynb.model.parameter import Parameter
 from ampynb.model.prior_text import describe_prior
@@ -251,13 +251,13 @@ def _read(
 
 def _seen(
     name: str, entries: Mapping[str, Any], shape: tuple
-) -> FixedInteger | jax.ShapeDtypeStruct:
-    """Return what functions see of a value: its shape and type, or a fixed integer."""
+) -> FixedInteger | np.bool_ | jax.ShapeDtypeStruct:
+    """Return what functions see of a value: a constant, or its shape and type."""
     entry = entries[name]
     entry = entries[entry.source] if isinstance(entry, Tie) else entry
     value = entry.prior if isinstance(entry, Parameter) else None
-    if isinstance(value, FixedInteger):
-        return value
+    if is_constant(value):
+        return cast(FixedInteger | np.bool_, value)
     is_fixed = isinstance(value, np.ndarray)
     return jax.ShapeDtypeStruct(
         shape, value.dtype if is_fixed else jnp.result_type(float)
@@ -305,11 +305,11 @@ class Structure:
     rows : tuple of Row
     blocks : tuple of tuple of Row
         The free rows that are mapped together.
-    integers : dict of str to FixedInteger
-        Fixed values that are counts or indices: others are arguments.
+    constants : dict of str to FixedInteger or numpy.bool
+        Fixed values that are counts, indices or truths: others are arguments.
     """
 
-    def __init__(self, tree: Node, rows: tuple, blocks: tuple, integers: Mapping):
+    def __init__(self, tree: Node, rows: tuple, blocks: tuple, constants: Mapping):
         entries = dict(tree.walk())
         places = {
             row.name: _Place(row.kind, getattr(entries[row.name], "scope", ""))
@@ -317,15 +317,17 @@ class Structure:
         }
         self.tree = tree.with_entries(places)
         self.rows, self.blocks = rows, blocks
-        self.integers = dict(integers)
-        self._hash = hash((self.tree, rows, tuple(integers.items())))
+        self.constants = dict(constants)
+        # With their types: 1 is equal to True, but not the same to code.
+        self._typed = tuple((n, type(one), one) for n, one in constants.items())
+        self._hash = hash((self.tree, rows, self._typed))
 
     def __eq__(self, other: object) -> bool:
         return self is other or (
             isinstance(other, Structure)
             and self._hash == other._hash
-            and (self.tree, self.rows, self.blocks, self.integers)
-            == (other.tree, other.rows, other.blocks, other.integers)
+            and (self.tree, self.rows, self.blocks, self._typed)
+            == (other.tree, other.rows, other.blocks, other._typed)
         )
 
     def __hash__(self) -> int:

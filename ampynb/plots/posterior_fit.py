@@ -32,7 +32,7 @@ def posterior_fit(
     factor : Factor, optional
         The analysis of a joint fit that is drawn; all by default.
     """
-    result.posterior.check_unchanged()
+    result.check_unchanged()
     joint = result.analysis
     analysis = joint if factor is None else factor.analysis
 

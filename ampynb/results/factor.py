@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ampynb.analysis.joint import JointAnalysis
 from ampynb.results.latents import Latents
+from ampynb.results.unchanged import check_unchanged
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,7 +116,7 @@ class Factor:
     @property
     def _joint_fit(self) -> Any:
         result = self.result
-        result.posterior.check_unchanged()
+        check_unchanged(result)
         return result.analysis.fit_for_visualization(result.instance)
 
     @property

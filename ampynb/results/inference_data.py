@@ -114,9 +114,11 @@ def read(path: Path) -> Any:
             f"expected a NetCDF file; got {path}, which cannot be read as one "
             f"({error}); write one with result.to_netcdf"
         ) from error
-    container.load()
+    in_memory = container.load()
     container.close()
-    return container
+    for dataset in groups_of(container).values():  # which ArviZ 0.x opens one by one
+        dataset.close()
+    return in_memory
 
 
 def save(container: Any, path: str) -> None:

@@ -14,6 +14,7 @@ from ampynb.model.instance import Instance
 from ampynb.model.model import Model
 from ampynb.results.points import Points
 from ampynb.results.samples_summary import SamplesSummary
+from ampynb.results.unchanged import check_unchanged
 
 if TYPE_CHECKING:
     from ampynb.results.result import Result
@@ -68,7 +69,7 @@ class Latents(Mapping):
     def at(self, position: np.ndarray) -> LatentSamples:
         """Return the latent variables of other points, (..., ndim) [model units]."""
         try:
-            self._result.posterior.check_unchanged()
+            check_unchanged(self._result)
         except ChangedError as error:
             raise LatentError(str(error)) from error
         other = _Draws(self._result.model, position)

@@ -33,6 +33,7 @@ from ampynb.results.points import Points
 from ampynb.results.samples_summary import SamplesSummary
 from ampynb.results.stored_table import StoredTable
 from ampynb.results.tables import columns_of_table, diagnostics, no_draws, summary
+from ampynb.results.unchanged import check_unchanged
 from ampynb.results.views import as_html, as_text
 
 if TYPE_CHECKING:
@@ -249,6 +250,10 @@ class Result:
     def _need_draws(self) -> None:
         if len(self.draws) == 0:
             raise ValueError(no_draws(self, "draws of the posterior"))
+
+    def check_unchanged(self) -> None:
+        """Raise `ChangedError` where the likelihood is not that of the draws now."""
+        check_unchanged(self)
 
     # Widths
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ampynb.model.instance import Instance, read
+from ampynb.model.instance import Instance, is_constant, read
 from ampynb.model.prior_text import describe_prior
 from ampynb.widgets.point import Point
 
@@ -21,11 +21,12 @@ def code_of(point: Point) -> str:
     """
     names = [row.name for row in point.given.rows]
     kinds = {row.name: row.kind for row in point.given.rows}
-    lines = [f"instance = {_call(point.instance, names, '')}"]
+    lines = []
     held = [name for name in point.values if name in point.fixed]
     held = [name for name in held if _was_changed(point, name, kinds[name])]
     if held:
-        values = ", ".join(f'"{name}": {_number(point.values[name])}' for name in held)
+        now = {row.name: value for row, value in point.model.entries()}
+        values = ", ".join(f'"{name}": {_number(now[name])}' for name in held)
         lines.append(f"model = model.fix({{{values}}})")
     for name, prior in point.freed.items():
         if name in point.fixed:
@@ -34,7 +35,10 @@ def code_of(point: Point) -> str:
         scalar = not point.values[name].shape
         line = f'model = model.with_priors({{"{name}": dist.{written}}})'
         lines.append(line if scalar else f"# {name} has the prior {written}")
-    return "\n".join(lines)
+    if any(is_constant(value) for _, value in point.model.entries()):
+        vector = _number(point.vector)
+        return "\n".join([*lines, f"instance = model.instance_from_vector({vector})"])
+    return "\n".join([f"instance = {_call(point.instance, names, '')}", *lines])
 
 
 def _was_changed(point: Point, name: str, kind: str) -> bool:
@@ -70,5 +74,5 @@ def _call(instance: Any, names: list[str], prefix: str) -> str:
 
 
 def _number(value: Any) -> str:
-    array = np.asarray(value, float)
-    return repr(float(array)) if array.ndim == 0 else f"np.array({array.tolist()})"
+    array = np.asarray(value)
+    return repr(array.item()) if array.ndim == 0 else f"np.array({array.tolist()})"

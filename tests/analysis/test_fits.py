@@ -259,3 +259,15 @@ UNEQUAL = {
 def test_arrays_of_unequal_lengths_are_refused(make):
     with pytest.raises(ValueError, match=r"expected arrays .*; got data \(.*; give"):
         make()
+
+
+@pytest.mark.parametrize("xp", [np, jnp])
+def test_infinite_degrees_of_freedom_are_gaussian(xp):
+    data, model = xp.asarray([1.0, 2.0, 4.0, 3.0]), xp.full(4, 2.0)
+    for mask in (None, xp.asarray([True, False, True, True])):
+        given = {"data": data, "noise": 0.7, "model": model, "mask": mask}
+        student = anb.StudentTFit(**given, degrees_of_freedom=np.inf)
+        gaussian = anb.GaussianFit(**given)
+        np.testing.assert_allclose(
+            student.pointwise_log_likelihood, gaussian.pointwise_log_likelihood
+        )

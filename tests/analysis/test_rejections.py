@@ -14,6 +14,7 @@ from ampynb.analysis.rejections import (
     Rejections,
     RejectionTable,
     counted,
+    evaluation_of,
 )
 
 MODEL = anb.Model(a=dist.Uniform(-1.0, 1.0))
@@ -138,3 +139,13 @@ def test_what_lies_outside_the_prior_does_not_count():
 
     assert counts(-0.5) == [1, 1, 0]
     assert counts(-3.0) == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("value", "got"),
+    [(None, "got NoneType"), (1j, "got complex"), (np.ones(1), r"shape \(1,\)")],
+)
+def test_what_is_no_real_number_at_some_points_is_named(value, got):
+    with pytest.raises(TypeError, match=f"expected a real number .*{got}.*; return"):
+        evaluation_of(lambda vector: value, np.zeros(1))
+    assert evaluation_of(lambda vector: np.array(2.0), np.zeros(1)).value == 2.0
