@@ -127,6 +127,7 @@ def _over(cases: list[Case], numpy_is_slow: bool = False) -> pytest.MarkDecorato
 
 all_cases = _over([*CASES])
 all_long_cases = _over([*CASES], numpy_is_slow=True)
+jax_cases = _over([case for case in CASES if case.use_jax])
 chain_cases = _over([case for case in CASES if not case.ends_itself])
 long_chain_cases = _over(
     [case for case in CASES if not case.ends_itself], numpy_is_slow=True

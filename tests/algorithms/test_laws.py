@@ -25,6 +25,7 @@ from tests.algorithms.cases import (
     chain_cases,
     chunks,
     ensemble_cases,
+    jax_cases,
     long_chain_cases,
     long_posterior_cases,
     outcome,
@@ -123,10 +124,17 @@ def test_fewer_iterations_give_the_beginning_of_the_same_chain(case: Case):
 
 
 @all_long_cases
-@pytest.mark.parametrize(
-    "longer", [1, pytest.param(8, marks=pytest.mark.slow, id="slow")]
-)
-def test_mean_and_covariance_of_a_correlated_gaussian(case: Case, longer: int):
+def test_mean_and_covariance_of_a_correlated_gaussian(case: Case):
+    check_moments(case)
+
+
+@pytest.mark.slow
+@jax_cases
+def test_mean_and_covariance_of_a_correlated_gaussian_by_many_draws(case: Case):
+    check_moments(case, longer=8)
+
+
+def check_moments(case: Case, longer: int = 1) -> None:
     problem = case.problem()
     draws = outcome(case.enough(longer), problem.posterior, seed=3).position
     normal = standardised(draws, problem.mean, problem.covariance)

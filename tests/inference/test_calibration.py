@@ -55,12 +55,12 @@ def test_exact_draws_are_calibrated():
 @pytest.mark.slow
 def test_exact_draws_raise_an_alarm_as_often_as_they_should():
     """In 5 % of calibrations at most, and each quantity's p-value is uniform."""
-    found = [calibrate(line_problem(), EXACT, seed, n=100) for seed in range(200)]
+    found = [calibrate(line_problem(), EXACT, seed, n=100) for seed in range(100)]
     alarms = sum(not one.is_calibrated for one in found)
-    assert 2 <= alarms <= 18  # 10 expected at most, 3 standard deviations of 3
+    assert 1 <= alarms <= 11  # 5 expected at most, 3 standard deviations of 2.2
     values = np.array([list(one.p_values.values()) for one in found])
     for share in (0.1, 0.3, 0.5, 0.7, 0.9):
-        assert np.all(np.abs(np.mean(values <= share, axis=0) - share) < 0.11)
+        assert np.all(np.abs(np.mean(values <= share, axis=0) - share) < 0.15)
 
 
 WRONG = {
