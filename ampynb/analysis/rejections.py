@@ -81,13 +81,13 @@ def evaluation_of(likelihood: Callable[[Any], Any], vector: Any) -> Evaluation:
 
 
 def _number(value: Any) -> float:
-    if value is None or np.iscomplexobj(value) or np.ndim(value) > 0:
-        got = type(value).__name__
-        shape = f" of shape {np.shape(value)}" if np.ndim(value) else ""
+    array = np.asarray(value)
+    if array.ndim > 0 or array.dtype.kind in "cO":
+        shape = f" of shape {array.shape}" if array.ndim else ""
         raise TypeError(
-            f"expected a real number as the log likelihood; got {got}{shape}, at some "
-            "points at least; return a number at each, -numpy.inf where a point is "
-            "impossible"
+            f"expected a real number as the log likelihood; got {type(value).__name__}"
+            f"{shape}, at some points at least; return a number at each, -numpy.inf "
+            "where a point is impossible"
         )
     return float(value)
 
