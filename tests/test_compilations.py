@@ -154,6 +154,7 @@ def test_a_first_run_compiles_its_steps_once(name: str):
     assert sum("_advance" in name for name in names) == 1
 
 
+@pytest.mark.slow
 def test_programs_are_the_same_in_every_process():
     """Or they are not found in the cache on disk: numpyro's sets differ in order."""
     script = Path(__file__).parent / "printed_programs.py"

@@ -82,7 +82,7 @@ def products(values: np.ndarray) -> np.ndarray:
 # The chain
 
 
-@all_cases
+@all_long_cases
 @pytest.mark.parametrize(
     "n", [7, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 50))]
 )
@@ -102,7 +102,7 @@ def test_chain_goes_on_where_one_call_holds_no_more(case: Case):
     assert_identical(longest, chain(algorithm, posterior, 500))
 
 
-@all_cases
+@all_long_cases
 def test_a_seed_fixes_the_chain(case: Case):
     algorithm, posterior = case.with_steps(ITERATIONS), case.problem().posterior
     first = chain(algorithm, posterior, 50, seed=1)
@@ -111,7 +111,7 @@ def test_a_seed_fixes_the_chain(case: Case):
     assert not np.any(np.all(first["position"] == other["position"], axis=-1))
 
 
-@all_cases
+@all_long_cases
 def test_fewer_iterations_give_the_beginning_of_the_same_chain(case: Case):
     posterior = case.problem().posterior
     short = chain(case.with_steps(30), posterior, 50)

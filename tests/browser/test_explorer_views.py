@@ -99,6 +99,8 @@ def test_an_image_follows_its_slider_while_the_kernel_is_busy(image):
     slider, picture = image.slider("x"), image.picture("explorer")
     slider.focus()
     image.wait_idle(quiet=0.5)
+    image.execute("assert explorer.wait()")  # all pictures of the slider are made
+    image.wait_idle(quiet=0.5)
     image.execute("import threading, time; go = threading.Event()")
     image.page.evaluate("code => probe.evaluate(code, 1)", "go.wait(3)")
     seen = {picture.fingerprint()}

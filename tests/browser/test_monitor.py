@@ -205,6 +205,7 @@ def test_cells_run_while_a_run_samples(open_notebook):
     page.check()
 
 
+@pytest.mark.slow
 def test_the_record_of_an_ended_run_is_static_and_has_its_picture(open_notebook):
     page = open_notebook([SET_UP, (FINITE, "run")])
     page.run_all()

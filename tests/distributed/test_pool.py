@@ -49,7 +49,11 @@ NESTED: dict[str, Any] = {
 }
 
 both_samplers = pytest.mark.parametrize(
-    "options", [ENSEMBLE, NESTED], ids=["ensemble", "nested"]
+    "options",
+    [
+        pytest.param(ENSEMBLE, id="ensemble"),
+        pytest.param(NESTED, id="nested", marks=pytest.mark.slow),
+    ],
 )
 
 

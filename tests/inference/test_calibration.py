@@ -156,6 +156,7 @@ def test_fits_that_are_made_together_are_those_made_one_by_one():
     np.testing.assert_allclose(together.ess, alone.ess)
 
 
+@pytest.mark.slow
 def test_a_numpy_likelihood_is_fitted_too():
     found = calibrate(line_of(NumpyLineWithFit), "ensemble", n=12, **SHORT)
     assert found.ranks.shape == (12, 3)
@@ -207,6 +208,7 @@ def test_further_quantities_are_ranked():
     assert np.ptp(found.ranks[:, 5]) > 80
 
 
+@pytest.mark.slow
 def test_quantities_of_a_numpy_analysis_are_plain_numpy():
     quantities = {"sum": lambda instance: float(instance.slope) + instance.intercept}
     problem = line_of(NumpyLineWithFit)

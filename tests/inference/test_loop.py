@@ -157,7 +157,9 @@ def test_stop_at_the_very_end_is_a_completed_run(clock: Clock):
     assert loop.send(Command.STOP).as_dict()["reason"] == "completed"
 
 
-@pytest.mark.parametrize("seconds_per_step", [1e-5, 1e-4, 1e-3, 1e-2])
+@pytest.mark.parametrize(
+    "seconds_per_step", [pytest.param(1e-5, marks=pytest.mark.slow), 1e-4, 1e-3, 1e-2]
+)
 def test_a_chunk_comes_to_take_a_tenth_to_a_fifth_of_a_second(
     clock: Clock, seconds_per_step: float
 ):

@@ -84,6 +84,7 @@ def test_z_is_the_phase_and_has_no_end(vectors, moved):
     np.testing.assert_allclose(MODEL.log_jacobian(z[0]), exact)
 
 
+@pytest.mark.slow
 def test_ends_of_the_unit_cube_are_one_point():
     names = ("shifted", "inner.angle", "dependent", "vector", "uniform")
     of_names = [i for i, n in enumerate(MODEL.names) if n.split("[")[0] in names]

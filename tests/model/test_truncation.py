@@ -118,6 +118,7 @@ def test_other_truncated_families_are_those_of_scipy(name):
         assert np.all((drawn >= low - 1e-9) & (drawn <= high + 1e-9))
 
 
+@pytest.mark.slow
 def test_truncated_parts_are_exact_wherever_they_are():
     def within(m):
         return dist.TruncatedNormal(m.mean, 0.1, low=2.0, high=3.0)

@@ -172,6 +172,7 @@ def test_the_optimiser_can_be_stopped_and_yields_to_the_user(model):
     explorer.close()
 
 
+@pytest.mark.slow
 def test_a_snapshot_while_the_optimiser_works_is_of_the_point_on_show(model):
     """And undo takes the whole way back at once."""
     x = np.linspace(0.0, 2.0, 30)
