@@ -77,7 +77,7 @@ def corner(lab, tmp_path_factory):
     page.run_all(timeout=120)
     page.page.set_viewport_size({"width": 1500, "height": 1100})
     until(lambda: is_drawn_for_its_width(page))
-    page.wait_idle(quiet=0.5)
+    wait_drawn(page)
     yield page
     page.check()
     page.close()
