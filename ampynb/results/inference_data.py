@@ -115,9 +115,10 @@ def read(path: Path) -> Any:
             f"({error}); write one with result.to_netcdf"
         ) from error
     in_memory = container.load()
-    container.close()
-    for dataset in groups_of(container).values():  # which ArviZ 0.x opens one by one
-        dataset.close()
+    is_tree = isinstance(container, xr.DataTree)
+    opened = container.subtree if is_tree else groups_of(container).values()
+    for part in opened:  # each of them holds the file
+        part.close()
     return in_memory
 
 
