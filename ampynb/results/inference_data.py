@@ -7,6 +7,7 @@ later) in xarray's ``DataTree``. Outside this module there are xarray datasets o
 from __future__ import annotations
 
 import importlib.metadata
+import io
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -108,18 +109,15 @@ def read(path: Path) -> Any:
         For a file of another format.
     """
     try:
-        container = _arviz().from_netcdf(path, engine="h5netcdf")
-    except OSError as error:
+        # Of its bytes: no handle stays that would keep the file from being written.
+        content = io.BytesIO(path.read_bytes())
+        container = _arviz().from_netcdf(content, engine="h5netcdf")
+    except (OSError, ValueError) as error:
         raise ValueError(
             f"expected a NetCDF file; got {path}, which cannot be read as one "
             f"({error}); write one with result.to_netcdf"
         ) from error
-    in_memory = container.load()
-    is_tree = isinstance(container, xr.DataTree)
-    opened = container.subtree if is_tree else groups_of(container).values()
-    for part in opened:  # each of them holds the file
-        part.close()
-    return in_memory
+    return container.load()
 
 
 def save(container: Any, path: str) -> None:
