@@ -55,7 +55,7 @@ def algorithm_from(
         raise ValueError(
             f"expected a sampler among {', '.join(map(repr, NAMES))}, or a configured "
             f"one such as ampynb.NUTS(target_accept=0.9); got {sampler!r}; "
-            f"{_hint(str(sampler)) or 'correct it'}"
+            f"{meant(str(sampler), NAMES) or 'correct it'}"
         )
     if not posterior.analysis.use_jax and not algorithm.takes_numpy:
         raise ValueError(
@@ -64,15 +64,6 @@ def algorithm_from(
             "sampler='ensemble' or 'nested'"
         )
     return _with_options(algorithm, options)
-
-
-def _hint(name: str) -> str:
-    name = name.lower()
-    if name == "emcee":
-        return "sampler='ensemble' is emcee's, with use_jax=False emcee itself"
-    if name in ("dynesty", "multinest", "ultranest"):
-        return "nested sampling is sampler='nested'"
-    return f"did you mean {name!r}?" if name in NAMES else meant(name, NAMES)
 
 
 def _with_options(algorithm: Algorithm, options: Mapping[str, Any]) -> Algorithm:

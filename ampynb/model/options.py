@@ -16,10 +16,12 @@ _SYNONYMS = {
     "burn": "burnin burn_in discard tune warmup n_warmup num_warmup nburn n_burn",
     "data": "y observed observations counts",
     "degrees_of_freedom": "dof df nu ndof",
+    "ensemble": "emcee zeus stretch mcmc",
     "iterations": "n_steps nsteps num_steps steps n_iter niter maxiter draws n_draws "
     "samples n_samples num_samples nsamples",
     "label": "latex tex",
     "model": "prediction predicted expected mu",
+    "nested": "dynesty multinest ultranest nested_sampling",
     "noise": "error errors err yerr sigma std sd",
     "nwalkers": "walkers n_walkers chains n_chains num_chains nchains nlive n_live "
     "live_points",
@@ -42,10 +44,12 @@ _ELSEWHERE = {
 
 def meant(name: str, known: Collection[str]) -> str:
     """Return the question which of the known names is meant; empty where none is."""
-    synonym = _MEANT.get(str(name).lower())
+    name = str(name)
+    synonym = _MEANT.get(name.lower())
     if synonym in known:
         return f"did you mean {synonym!r}?"
-    near = difflib.get_close_matches(str(name), list(known), n=1)
+    near = difflib.get_close_matches(name, list(known), n=1)
+    near = near or difflib.get_close_matches(name.lower(), list(known), n=1)
     return f"did you mean {near[0]!r}?" if near else _ELSEWHERE.get(name, "")
 
 

@@ -43,8 +43,8 @@ CASES = {
     ),
     "a run's options": (lambda: run(run_kw={"thinby": 10}), "'thin_by'"),
     "a sampler's name": (lambda: run(sampler="nutz"), "'nuts'"),
-    "a sampler in capitals": (lambda: run(sampler="NUTS"), "'nuts'"),
-    "the package of a sampler": (lambda: run(sampler="emcee"), "'ensemble'"),
+    "a sampler in capitals": (lambda: run(sampler="NUTS"), "mean 'nuts'"),
+    "the package of a sampler": (lambda: run(sampler="emcee"), "mean 'ensemble'"),
     "an explorer": (
         lambda: any_of.explore(LINE.analysis, LINE.model, panel=()),
         "'panels'",
