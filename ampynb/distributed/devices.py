@@ -142,14 +142,15 @@ def log_densities(posterior: Posterior, vectors: jax.Array) -> tuple:
     And what `counted` counts of each, (n, 3).
     """
 
-    def of_one(posterior: Posterior, vector: jax.Array) -> tuple:
+    def of_one(posterior: Posterior, vector: jax.Array) -> jax.Array:
         densities, counts = counted(lambda p: p.log_densities(vector), posterior)
-        return *densities, counts
+        return jnp.stack([*densities, *counts])  # in one message between devices
 
-    def batch(posterior: Posterior, vectors: jax.Array) -> tuple:
+    def batch(posterior: Posterior, vectors: jax.Array) -> jax.Array:
         return jax.vmap(functools.partial(of_one, posterior))(vectors)
 
-    return across_devices(batch, in_axes=(None, 0))(posterior, vectors)
+    found = across_devices(batch, in_axes=(None, 0))(posterior, vectors)
+    return found[:, 0], found[:, 1], found[:, 2:].astype(int)
 
 
 def _over_axes(function: Callable, axes: Any, *trees: Any) -> Any:

@@ -54,8 +54,8 @@ def test_devices_are_chosen_with_sense_and_tell_each_other_little(tmp_path: Path
     assert found["compiled again"] == []
     assert found["default device"] == 1
     assert found["placed data"] == 1
-    # Log prior, log likelihood and rejections of each half, and nothing of the moves.
-    assert found["collectives"] == ["all-gather"] * 6
+    # Densities and rejections of each half at once, and nothing of the moves.
+    assert found["collectives"] == ["all-gather"] * 2
 
 
 def test_one_device_shares_nothing():
