@@ -29,6 +29,7 @@ __all__ = [
     "Leaves",
     "attributes_of",
     "constants_in",
+    "holds_numbers",
     "is_array",
     "is_ordinary_object",
     "join",
@@ -118,6 +119,11 @@ def is_array(value: Any) -> bool:
     if isinstance(value, jax.Array):
         return not jax.numpy.issubdtype(value.dtype, jax.dtypes.prng_key)
     return isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biufc"
+
+
+def holds_numbers(value: Any) -> bool:
+    """Whether a value is a number, a truth or an array of these."""
+    return isinstance(value, int | float) or is_array(value)
 
 
 def _is_number(value: Any) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpyro.distributions as dist
 
-from ampynb.model.arrays import is_array
+from ampynb.model.arrays import holds_numbers
 from ampynb.model.circle import has_period
 from ampynb.model.function import Function
 from ampynb.model.instance import as_identifier
@@ -122,7 +122,7 @@ def _typed(given: Any, now: Any) -> Any:
     Elsewhere as a float, which is an argument of compiled programs: none is compiled
     again for another.
     """
-    if not _is_number(given) or with_unit(given)[1] is not None:
+    if not holds_numbers(given) or with_unit(given)[1] is not None:
         return given
     array, wanted = np.asarray(given), _kind(now)
     if _kind(given) == wanted:
@@ -133,13 +133,9 @@ def _typed(given: Any, now: Any) -> Any:
     return typed if np.array_equal(typed, array) else given
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) or is_array(value)
-
-
 def _kind(value: Any) -> str:
     """Return whether a value is of integers, i, truths, b, or what else: f."""
-    kind = np.asarray(value).dtype.kind if _is_number(value) else "f"
+    kind = np.asarray(value).dtype.kind if holds_numbers(value) else "f"
     return {"u": "i"}.get(kind, kind)
 
 

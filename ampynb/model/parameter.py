@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 
-from ampynb.model.arrays import is_array
+from ampynb.model.arrays import holds_numbers
 from ampynb.model.circle import check_period, on_one_period
 from ampynb.model.instance import FixedInteger
 from ampynb.model.label import checked_label
@@ -154,7 +154,7 @@ def _checked(prior: Any) -> Any:
         prior = exact(prior)
         check_prior(prior)
         return jax.tree_util.tree_map(_as_float, prior)
-    if isinstance(prior, int | float) or is_array(prior):
+    if holds_numbers(prior):
         return _as_fixed(prior)
     if callable(prior) and not isinstance(prior, type):
         return prior

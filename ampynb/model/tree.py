@@ -10,7 +10,7 @@ from typing import Any
 
 import numpyro.distributions as dist
 
-from ampynb.model.arrays import is_array, register_component
+from ampynb.model.arrays import holds_numbers, register_component
 from ampynb.model.instance import Instance, as_identifier
 from ampynb.model.parameter import Collection, Parameter
 
@@ -142,9 +142,8 @@ def _entry_from(name: str, entry: Any, prefix: str) -> Any:
         return tree.within(f"{prefix}{name}")
     if type(entry) in CONTAINERS:
         return _container_from(name, entry, prefix)
-    is_value = isinstance(entry, int | float) or is_array(entry)
     is_function = callable(entry) and not isinstance(entry, type)
-    if is_value or is_function or isinstance(entry, dist.Distribution):
+    if holds_numbers(entry) or is_function or isinstance(entry, dist.Distribution):
         return _entry_from(name, _parameter(name, entry), prefix)
     raise TypeError(
         f"parameter {name!r}: expected a numpyro distribution, a number, an array, a "
