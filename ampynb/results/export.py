@@ -20,7 +20,6 @@ from ampynb.analysis.program import ChangedError
 from ampynb.model.table import Row
 from ampynb.results.inference_data import container_from
 from ampynb.results.netcdf import RECORD, own_name, record_of
-from ampynb.results.unchanged import check_unchanged
 
 if TYPE_CHECKING:
     from ampynb.analysis.posterior import Posterior
@@ -248,7 +247,7 @@ def _data_groups(result: Result) -> tuple[dict, dict]:
     if not analysis.has_fit:
         return {}, {}
     try:
-        check_unchanged(result)
+        result.check_unchanged()
     except ChangedError as error:  # the draws are of other data
         return {}, {"left_out": f"all that a fit gives: {error}"}
     fit = analysis.fit_for_visualization(result.max_log_likelihood())

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from ampynb.analysis.joint import JointAnalysis
 from ampynb.results.latents import Latents
-from ampynb.results.unchanged import check_unchanged
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,7 +115,7 @@ class Factor:
     @property
     def _joint_fit(self) -> Any:
         result = self.result
-        check_unchanged(result)
+        result.check_unchanged()
         return result.analysis.fit_for_visualization(result.instance)
 
     @property

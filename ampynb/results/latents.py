@@ -14,7 +14,6 @@ from ampynb.model.instance import Instance
 from ampynb.model.model import Model
 from ampynb.results.points import Points
 from ampynb.results.samples_summary import SamplesSummary
-from ampynb.results.unchanged import check_unchanged
 
 if TYPE_CHECKING:
     from ampynb.results.result import Result
@@ -69,7 +68,7 @@ class Latents(Mapping):
     def at(self, position: np.ndarray) -> LatentSamples:
         """Return the latent variables of other points, (..., ndim) [model units]."""
         try:
-            check_unchanged(self._result)
+            self._result.check_unchanged()
         except ChangedError as error:
             raise LatentError(str(error)) from error
         other = _Draws(self._result.model, position)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ampynb.algorithms.optimise import maximise as climb
-from ampynb.results.unchanged import check_unchanged
 
 if TYPE_CHECKING:
     from ampynb.results.result import Result
@@ -74,7 +73,7 @@ def maximise(result: Result, density: str = "log_likelihood") -> Maximum:
             f"{density!r}; correct it"
         )
     posterior, start = result.posterior, result.best.position
-    check_unchanged(result)
+    result.check_unchanged()
     found = climb(posterior, start, density=density)
     is_better = found.log_density > float(getattr(posterior, density)(start))
     vector = found.vector if is_better else np.asarray(start)

@@ -252,7 +252,7 @@ class Result:
             raise ValueError(no_draws(self, "draws of the posterior"))
 
     def check_unchanged(self) -> None:
-        """Raise `ChangedError` where the likelihood is not that of the draws now."""
+        """Raise `ChangedError` where the likelihood has changed since the run."""
         check_unchanged(self)
 
     # Widths

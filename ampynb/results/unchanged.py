@@ -1,4 +1,4 @@
-"""Whether the user's code still is that of a result's draws."""
+"""A check that the user's likelihood is still the one that made a result's draws."""
 
 from __future__ import annotations
 
@@ -16,15 +16,12 @@ __all__ = ["check_unchanged"]
 
 
 def check_unchanged(result: Result) -> None:
-    """Raise where the likelihood is not what it was when the draws were made.
+    """Raise `ChangedError` where the likelihood has changed since the draws were made.
 
+    Notes
+    -----
     A likelihood in JAX is compared as a program. One in NumPy is computed at the last
-    draw, once for each call.
-
-    Raises
-    ------
-    ChangedError
-        With it nothing can be computed of the draws.
+    draw, and compared with the value that is stored there.
     """
     posterior = result.posterior
     if posterior.analysis.use_jax:
