@@ -127,9 +127,9 @@ KINDS = {  # what the fit reads, the cell that defines it, the cell that changes
         "os.environ['S_OF_A_TEST'] = '50'",
     ),
     "a file": (
-        "jnp.asarray(np.loadtxt(PATH))",
-        "import tempfile; PATH = tempfile.mkstemp()[1]; np.savetxt(PATH, Y)",
-        "np.savetxt(PATH, Y + 50)",
+        "jnp.asarray(np.loadtxt('y.txt'))",
+        "np.savetxt('y.txt', Y)",
+        "np.savetxt('y.txt', Y + 50)",
     ),
     "a name in a text": ("jnp.asarray(globals()['Y'])", "", "Y = Y + 50"),
 }
@@ -141,6 +141,12 @@ class Mean(Mean):
 
 analysis = Mean(pd.DataFrame({"y": Y}))
 """
+
+
+@pytest.fixture(autouse=True)
+def in_a_place_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("S_OF_A_TEST", "0")
 
 
 def cell(kind: str) -> dict[str, Any]:
@@ -425,8 +431,7 @@ def test_a_run_samples_the_model_of_now(kind: str, tmp_path):
 
 
 def test_old_draws_of_numpy_are_not_mixed_with_new_data():
-    names: dict[str, Any] = {"__name__": "cell"}
-    names["S"] = 0.0
+    names: dict[str, Any] = {"__name__": "cell", "S": 0.0}
     analysis = ANALYSIS.format(read="(Y + S)").replace("jnp", "np")
     exec(BEGIN + analysis.replace("Mean()", "Mean(use_jax=False)"), names)
     result = result_of(names)

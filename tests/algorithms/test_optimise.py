@@ -16,19 +16,19 @@ SLOW = pytest.mark.slow
 QUICK = ("Misra1a", "BoxBOD")
 
 
-def check(optimum: Optimum, problem: Certificate) -> None:
-    """Six digits, or an optimiser that says that it is not there."""
+def is_reached(optimum: Optimum, problem: Certificate) -> bool:
+    """Whether it has converged, to six digits of each number and of the squares."""
     excess = problem.squares_at(optimum.vector) / problem.sum_of_squares - 1
-    assert optimum.converged, optimum
-    assert problem.digits_of(optimum.vector) > 6, optimum
-    assert excess < 1e-6
+    is_near = problem.digits_of(optimum.vector) > 6 and excess < 1e-6
+    return optimum.converged and is_near
 
 
 @pytest.mark.parametrize("start", [1, 2])
 @pytest.mark.parametrize("name", QUICK)
 def test_certified_fits_are_reached(name, start):
     problem = certificate(name)
-    check(maximise(problem.posterior(), problem.starts[start]), problem)
+    found = maximise(problem.posterior(), problem.starts[start])
+    assert is_reached(found, problem), found
 
 
 @pytest.mark.slow
@@ -37,7 +37,8 @@ def test_all_certified_fits_are_reached_from_both_starts(name):
     problem = certificate(name)
     posterior = problem.posterior()
     for start in problem.starts.values():
-        check(maximise(posterior, start), problem)
+        found = maximise(posterior, start)
+        assert is_reached(found, problem), found
 
 
 class Jitter(anb.Analysis):
@@ -171,7 +172,8 @@ def test_residuals_in_numpy_are_differentiated_numerically():
         "Misra1a", problem.x, problem.y, problem.yerr, use_jax=False
     )
     posterior = anb.Posterior(analysis, problem.posterior().model)
-    check(maximise(posterior, problem.starts[2]), problem)
+    found = maximise(posterior, problem.starts[2])
+    assert is_reached(found, problem), found
 
 
 class Nothing(anb.Analysis):
