@@ -103,7 +103,7 @@ class Hamiltonian(Algorithm):
 
     @abc.abstractmethod
     def kernel_settings(self) -> dict[str, Any]:
-        """Return what numpyro's kernel is told of the trajectory."""
+        """Return the settings of the trajectory for numpyro's kernel."""
 
     @abc.abstractmethod
     def before_step(self, state: HMCState) -> HMCState:
@@ -246,8 +246,8 @@ class HMC(Hamiltonian):
     trajectory_length : float
         Mean length in units of the mass matrix: a quarter of the period of a
         Gaussian, which forgets where it began, by default. Each is drawn from half to
-        one and a half times as much (Neal 2011, section 5.4.2.2), lest a period
-        return it to its start.
+        one and a half times as much (Neal 2011, section 5.4.2.2), so that
+        no period returns it to its start.
     max_steps : int
         A trajectory has at most so many steps, and is shorter where they are small.
     """

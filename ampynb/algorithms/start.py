@@ -108,7 +108,7 @@ def draw_start(
     Parameters
     ----------
     candidates : int
-        Draws for each walker, of which it gets the most probable.
+        Draws for each walker, which begins at the most probable one.
 
     Raises
     ------

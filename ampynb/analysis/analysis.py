@@ -52,7 +52,7 @@ class Analysis(Hooks):
 
     Notes
     -----
-    A fit calls what you may write besides, its hooks, in one order, whatever the
+    A fit calls the optional methods, its hooks, in the same order for every
     algorithm:
 
     1. `modify_model`, then `modify_before_fit`. What they return is fitted, checked,
@@ -64,9 +64,9 @@ class Analysis(Hooks):
        ``Visualizer.visualize`` without ``during_analysis``; `save_results`;
        `save_results_combined`; `modify_after_fit`.
 
-    An error in the first two ends the fit before it begins. An error in any other is
-    told, in the log, the run's ``status`` and the result's ``warnings``: it takes no
-    draw away, and the run goes on. A run that fails calls no more hooks, a stopped one
+    An error in the first two ends the fit before it begins. An error in any other
+    appears in the log, the run's ``status`` and the result's ``warnings``: no draw is
+    lost, and the run goes on. A run that fails calls no more hooks, a stopped one
     does; one that is only read again calls `modify_model`, `modify_before_fit` and
     `make_result`. Of several processes, the first alone saves and draws.
 

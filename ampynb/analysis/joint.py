@@ -261,7 +261,7 @@ class JointAnalysis(Analysis):
         return {name: member.panel() for name, member in self.analyses.items()}
 
     def with_data(self, data: Any, observed: Any) -> JointAnalysis:
-        """Return a copy of which each analysis has other data, by name."""
+        """Return a copy with new data for each analysis, by name."""
         other = copy.copy(self)
         other.analyses = {
             name: member.with_data(data[name], observed[name])

@@ -235,7 +235,7 @@ class _Part:
     size: int
 
     def of_whole(self, event: Advanced) -> Advanced:
-        """Return what is told of the group as news of the whole."""
+        """Return a group's progress as that of the whole calibration."""
         fits = self.done + (self.size if event.fraction >= 1 else 0)
         return Advanced(
             phase=event.phase,

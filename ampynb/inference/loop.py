@@ -31,7 +31,7 @@ COMPILING = "compiling"
 
 
 class Command(enum.Enum):
-    """What the loop is told at each event."""
+    """What the loop is to do after an event."""
 
     CONTINUE = "continue"
     STOP = "stop"
@@ -39,7 +39,7 @@ class Command(enum.Enum):
 
 @dataclass(frozen=True)
 class StopWhen:
-    """What the loop is told, instead, to go on until another rule is met.
+    """A command to go on until another rule is met.
 
     Attributes
     ----------
@@ -130,7 +130,7 @@ def sampling(
     seconds: float = 0.0,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Generator[Event, Command | StopWhen, None]:
-    """Run an algorithm to its end, until a rule is met, or until told to stop.
+    """Run an algorithm until it ends, a rule is met, or a stop is asked for.
 
     It does no I/O: what happens is yielded, what is drawn goes into ``history``, and
     whoever drives it decides when the next chunk is made, and may change the rule. A

@@ -1,4 +1,4 @@
-"""Who is told of a run's events: a monitor, a terminal, a log file, or nobody."""
+"""Where a run's events are shown: in a monitor, a terminal, a log file, or nowhere."""
 
 from __future__ import annotations
 
@@ -168,8 +168,8 @@ def renderers_for(progress: str | bool | Renderer, run: Run) -> list[Renderer]:
     ----------
     progress : str, bool or object with ``show(event)``
         ``"auto"`` is a monitor in a notebook, a bar in a terminal, and a line every 30
-        seconds elsewhere. The file named by the variable ``AMPYNB_EVENT_LOG`` gets
-        every event besides, as JSON lines.
+        seconds elsewhere. The file named by the variable ``AMPYNB_EVENT_LOG`` also
+        gets every event, as JSON lines.
     """
     check_progress(progress)
     if not is_first():

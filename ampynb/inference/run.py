@@ -69,7 +69,7 @@ class Run:
     takes_rules : bool
         Whether it does; a calibration, which is many fits, takes none.
     last_event : float
-        When it last told of something [s, of the monotonic clock].
+        Time of the last event [s, on the monotonic clock].
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class Run:
             self._ended.set()
 
     def _command(self) -> Command | StopWhen:
-        """Return what the loop is to be told; another rule is told once."""
+        """Return the command for the loop; a new rule is sent once."""
         if self._stopping:
             return Command.STOP
         until = self.until
@@ -337,7 +337,7 @@ class Run:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether it was told to stop; it has stopped when its status says so."""
+        """Whether a stop was asked for; the status says when the run has stopped."""
         return self._stopping
 
     @property

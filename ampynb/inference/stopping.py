@@ -97,7 +97,7 @@ class Measures:
 
     @property
     def ess_is_reliable(self) -> bool:
-        """Whether an ensemble's tau, of which its ESS is made, can be trusted."""
+        """Whether an ensemble's tau, which its ESS follows from, can be trusted."""
         if self._algorithm.independent_chains:
             return True
         return self.steps >= RELIABLE_LENGTH * self.tau

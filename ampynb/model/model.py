@@ -391,7 +391,7 @@ class Model:
         return model
 
     def with_assertions(self, /, **assertions: Callable | None) -> Model:
-        """Return a model of which something must hold, by name.
+        """Return a model with assertions, by name, that must hold at every draw.
 
         Where an assertion does not hold the log prior is -inf, and prior draws avoid
         the place. Where a strict order is all that is wanted, a prior that depends on

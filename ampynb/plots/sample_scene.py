@@ -1,7 +1,7 @@
 """Corner plots and traces under samples that others draw, and can be clicked.
 
-Matplotlib draws contours, histograms and axes once, as a transparent PNG. Which box of
-it shows which columns of the samples, and over which range, is told besides.
+Matplotlib draws contours, histograms and axes once, as a transparent PNG. With it
+comes which box shows which columns of the samples, and over which range.
 """
 
 from __future__ import annotations

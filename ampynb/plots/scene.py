@@ -1,7 +1,7 @@
 """What moves in a picture of a fit, apart from what stands still.
 
-Matplotlib draws axes, data and all that stands still once, as a transparent PNG. Where
-the model and the residuals are is told in pixels of that PNG, by matplotlib's own
+Matplotlib draws axes, data and all that stands still once, as a transparent PNG. The
+model and the residuals are given in pixels of that PNG, by matplotlib's own
 transformations, so that others can draw them over it where matplotlib would.
 """
 

@@ -128,7 +128,7 @@ class Diagnostics:
     stats, step_stats : dict of str to array
         Numbers of each draw, and of whole steps.
     trouble : list of str
-        What is known to be wrong besides.
+        Other problems that are known.
     """
 
     names: list[str]
@@ -225,7 +225,7 @@ class Diagnostics:
             )
 
     def _of_tails(self) -> Iterator[str]:
-        """Yield what is told of quantiles; an ensemble's are not judged by chains."""
+        """Yield remarks on quantiles; those of an ensemble are not judged by chains."""
         tails = self.columns.get("ess_tail")
         fewest = _worst(tails, largest=False)
         if tails is not None and fewest is not None and tails[fewest] < GOOD_ESS:

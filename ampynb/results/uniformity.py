@@ -122,8 +122,8 @@ def _coverage(inside: np.ndarray, n: int) -> float:
     """Return the probability that the counts of ranks below stay inside everywhere.
 
     The counts are a Markov chain (Säilynoja et al. 2022, section 2.3). It is that of a
-    Poisson process of which it is known that there are ``n`` events in all, whose
-    steps are the same everywhere.
+    Poisson process conditioned on ``n`` events in all, whose steps are the same
+    everywhere.
     """
     from scipy.stats import poisson
 

@@ -143,7 +143,7 @@ class ParameterControl:
 
         It does when it is shown, rounded to its grid. Such a report may come late, when
         it has been put elsewhere already; a move of the user's that is taken for one
-        is told again by the page.
+        is sent again by the page.
         """
         begun = time.monotonic() - SECONDS_OF_AN_ECHO
         self._echoes = [echo for echo in self._echoes if echo[0] > begun]

@@ -51,7 +51,7 @@ class Region:
     shares : dict of str to float
         The share of all samples' weight that they have, of each result.
     fits : dict of str to array of int
-        The samples inside of which the fits are drawn.
+        The samples inside whose fits are drawn.
     """
 
     samples: Mapping[str, Samples]

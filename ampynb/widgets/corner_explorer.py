@@ -85,7 +85,7 @@ class CornerExplorer:
 
     @property
     def numbers(self) -> dict[str, str]:
-        """What is told of the sample that is shown, as texts by name."""
+        """Numbers of the sample that is shown, as texts by name."""
         return dict(self._board.view.frame.get("numbers", ()))
 
     @property
@@ -135,7 +135,7 @@ class CornerExplorer:
     def step(self, steps: int = 1, walkers: int = 0) -> None:
         """Go to another sample: steps later, and walkers further.
 
-        With a region, to the next of the samples of which the fits are drawn.
+        With a region, to the next of the samples whose fits are drawn.
         """
         key, index = self._chosen
         samples, region = self._board.samples[key], self._board.region
@@ -288,7 +288,7 @@ class CornerExplorer:
             self.step(*steps.tolist())
 
     def _select(self, by_column: list) -> None:
-        """Select by columns of the samples, of which the last is the abscissa."""
+        """Select by columns of the samples; the one after them is the abscissa."""
         names = self._board.names
         edges = {i: (low, high) for i, low, high in by_column}
         steps = edges.pop(len(names), None)

@@ -126,7 +126,7 @@ class FitExplorer:
 
     @property
     def numbers(self) -> dict[str, str]:
-        """What is told beside the picture, as texts by name."""
+        """Numbers beside the picture, as texts by name."""
         return dict(self._board.view.frame.get("numbers", ()))
 
     @property

@@ -171,7 +171,7 @@ class RunMonitor:
         self._update_numbers()
 
     def _draw_or_say_why_not(self) -> None:
-        """Draw; a picture that fails is told of and does not end the numbers."""
+        """Draw; a picture that fails is reported, and the numbers go on."""
         with self._drawing.working():
             try:
                 self._draw()

@@ -104,7 +104,7 @@ class Replay:
 
     @property
     def numbers(self) -> dict[str, str]:
-        """What is told of the moment, as texts by name."""
+        """Numbers of the moment, as texts by name."""
         return dict(self._numbers(self.moment))
 
     def go(self, position: int) -> None:

@@ -112,7 +112,7 @@ class RunControls:
         getattr(self.run, do)()
 
     def stop_when(self, rule: str, number: str) -> None:
-        """Let a rule end the run; what is wrong with it is told in ``trouble``.
+        """Let a rule end the run; ``trouble`` says what is wrong with the rule.
 
         Parameters
         ----------
