@@ -19,7 +19,7 @@ from ampynb.analysis.latent import LatentError
 from ampynb.analysis.program import ChangedError
 from ampynb.model.table import Row
 from ampynb.results.inference_data import container_from
-from ampynb.results.netcdf import RECORD, own_name, record_of
+from ampynb.results.netcdf import RECORD, TOTAL, own_name, record_of
 
 if TYPE_CHECKING:
     from ampynb.analysis.posterior import Posterior
@@ -44,9 +44,11 @@ def inference_data(result: Result) -> Any:
     and ``posterior_predictive``: of a variable ``data``, or of one with the name of
     each analysis that is fitted jointly. The last two hold one number for each draw
     and datum; they are left out where that is more than 200 MiB, and an attribute
-    says so. Masked data are in none of these. Latent variables are in ``latent``, in
-    step with ``posterior``; draws of unequal weight and their latent variables in
-    ``weighted_posterior`` and ``weighted_latent``.
+    says so, as for a likelihood in NumPy. Masked data are in none of these. Latent
+    variables are in ``latent``, in step with ``posterior``; draws of unequal weight and
+    their latent variables in ``weighted_posterior`` and ``weighted_latent``. The log
+    likelihood of all data is called ``total_log_likelihood`` among the statistics,
+    where ArviZ takes ``log_likelihood`` for that of a single datum.
     """
     table = result.table
     groups = {
@@ -197,7 +199,10 @@ def _variables(model: Any, position: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _stats(stats: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name: np.moveaxis(values, 1, 0) for name, values in stats.items()}
+    by_chain = {name: np.moveaxis(values, 1, 0) for name, values in stats.items()}
+    if TOTAL[0] in by_chain:
+        by_chain[TOTAL[1]] = by_chain.pop(TOTAL[0])
+    return by_chain
 
 
 def _attributes(result: Result) -> dict[str, Any]:
@@ -268,8 +273,11 @@ def _data_groups(result: Result) -> tuple[dict, dict]:
         for one in fits.values()
         for attribute in BY_DRAW.values()
     )
-    if not (wanted and analysis.use_jax):
+    if not wanted:
         return groups, {}
+    if not analysis.use_jax:
+        left_out = "log_likelihood and posterior_predictive: the likelihood is in NumPy"
+        return groups, {"left_out": left_out}
     size = sum(np.size(one.data) for one in fits.values())
     if size * len(result.flat_draws) * 8 > MOST_BYTES:
         left_out = "log_likelihood and posterior_predictive: over 200 MiB each"

@@ -73,9 +73,7 @@ def container_from(
     if _has_data_tree():
         data = arviz.from_dict(dict(groups), attrs={"/": dict(attributes)}, **named)
     else:
-        with warnings.catch_warnings():  # of log_likelihood among the sample_stats
-            warnings.simplefilter("ignore", PendingDeprecationWarning)
-            data = arviz.from_dict(**groups, attrs=dict(attributes), **named)
+        data = arviz.from_dict(**groups, attrs=dict(attributes), **named)
     for group in groups:
         for name in groups[group]:
             data[group][name].attrs.update(variable_attributes.get(name, {}))

@@ -374,7 +374,7 @@ def test_a_run_is_made_exported_and_drawn():
     assert pointwise["radio"].shape == (40, 400, 12)
     total = sum(pointwise[name].sum(axis=-1) for name in ("radio", "xray"))
     np.testing.assert_allclose(
-        total, np.asarray(idata["sample_stats"]["log_likelihood"])
+        total, np.asarray(idata["sample_stats"]["total_log_likelihood"])
     )
     np.testing.assert_allclose(
         idata["posterior_predictive"]["xray"].mean(axis=(0, 1)),

@@ -213,6 +213,36 @@ def test_a_likelihood_in_numpy_has_its_draws():
     assert np.array_equal(slope, draws[..., 0].T)
 
 
+def test_the_likelihood_of_all_data_is_not_taken_for_that_of_one():
+    """Where a likelihood of single data is missing, ArviZ says so."""
+    problem = line_problem(use_jax=False)
+    posterior = anb.Posterior(problem.analysis, problem.model)
+    made = outcome_of_ensemble(posterior)
+    total = to_dataset(made.idata, "sample_stats")["total_log_likelihood"]
+    np.testing.assert_array_equal(total, made.stats["log_likelihood"].T)
+    with pytest.raises(Exception, match="log likelihood not found"):
+        arviz().loo(made.idata)
+
+
+class NumpyFit(anb.Analysis):
+    def __init__(self):
+        super().__init__(use_jax=False)
+
+    def fit_from(self, instance):
+        return anb.GaussianFit(np.arange(3.0), 1.0, instance.slope * np.arange(3.0))
+
+
+def test_what_a_fit_in_numpy_has_not_is_told():
+    found = outcome_of_ensemble(anb.Posterior(NumpyFit(), LINE.model)).idata
+    assert "observed_data" in groups_of(found)
+    assert found.attrs["left_out"].endswith("the likelihood is in NumPy")
+
+
+def outcome_of_ensemble(posterior: anb.Posterior) -> anb.Result:
+    engine = anb.InferenceEngine(posterior)
+    return engine.run(nwalkers=8, iterations=20, burn=10, progress="none")
+
+
 def _history(result: anb.Result) -> Any:
     from ampynb.algorithms.algorithm import SAMPLING, Draws
     from ampynb.results.history import History
