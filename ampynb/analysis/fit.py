@@ -64,7 +64,12 @@ def _truths(name: str, value: Any) -> Any:
 
 
 def _check_missing(data: Any, mask: Any) -> None:
-    """Raise for NaN in data that are used, where the data are known by now."""
+    """Raise for no data, and for NaN in used ones, where the data are known by now."""
+    if np.size(data) == 0:
+        raise MissingDataError(
+            f"expected data; got none, an array of shape {np.shape(data)}; look at "
+            "what was selected"
+        )
     if isinstance(data, jax.Array) or isinstance(mask, jax.Array):
         return
     missing = np.isnan(data) if mask is None else np.isnan(data) & mask
@@ -94,7 +99,7 @@ def _check_shapes(arrays: dict[str, Any]) -> None:
 
 
 class MissingDataError(ValueError):
-    """Data that are used are NaN."""
+    """There are no data, or some that are used are NaN."""
 
     @classmethod
     def of(cls, missing: np.ndarray, where: str = "data") -> MissingDataError:

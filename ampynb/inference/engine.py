@@ -36,7 +36,7 @@ from ampynb.inference.run import Run
 from ampynb.inference.starting import start_from
 from ampynb.inference.stopping import StoppingRule
 from ampynb.model.model import Model
-from ampynb.model.options import names_options
+from ampynb.model.options import checked_count, names_options
 from ampynb.model.parameter import Collection
 from ampynb.results.result import Result
 
@@ -84,14 +84,8 @@ class InferenceEngine:
         model: Model | Collection | None = None,
         seed: int = 0,
     ):
-        is_count = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
-        if not is_count or seed < 0:
-            raise ValueError(
-                f"expected seed as a whole number, 0 or more; got {seed!r}; give for "
-                "instance seed=1"
-            )
         self.posterior = Posterior.of(analysis, model)
-        self.seed = int(seed)
+        self.seed = checked_count("seed", seed, least=0, usual=1)
         self.sampler: Algorithm | None = None
         self._last_run: tuple[Beginning, Run] | None = None
 

@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ampynb.algorithms.algorithm import Algorithm
 from ampynb.algorithms.registry import algorithm_from
 from ampynb.analysis.posterior import Posterior
 from ampynb.inference.stopping import StoppingRule, check_rule
-from ampynb.model.options import meant
+from ampynb.model.options import checked_count, meant
 
 __all__ = ["Request"]
 
@@ -71,7 +69,7 @@ class Request:
         if self.path is not None:
             _check_path(self.path)
         for name, count in (self.run_kw or {}).items():
-            _count(name, count, 1)
+            checked_count(name, count, 1, USUAL[name])
 
     @property
     def thin_by(self) -> int:
@@ -112,11 +110,11 @@ class Request:
             algorithm = dataclasses.replace(algorithm, iterations=MOST_ITERATIONS)
         self._check_fitting(algorithm)
         counts = {
-            "nwalkers": _count("nwalkers", algorithm.nwalkers, 1),
-            "burn": _count("burn", algorithm.burn, 0),
+            "nwalkers": _count(algorithm, "nwalkers", 1),
+            "burn": _count(algorithm, "burn", 0),
         }
         if algorithm.iterations is not None:
-            iterations = _count("iterations", algorithm.iterations, 1)
+            iterations = _count(algorithm, "iterations", 1)
             counts["iterations"] = iterations * self.thin_by
         algorithm = dataclasses.replace(algorithm, **counts)
         if self.until is not None:
@@ -170,11 +168,5 @@ def _check_path(path: Any) -> None:
         )
 
 
-def _count(name: str, count: Any, least: int) -> int:
-    is_count = isinstance(count, int | np.integer) and not isinstance(count, bool)
-    if not is_count or count < least:
-        raise ValueError(
-            f"expected {name} as a whole number of at least {least}; got {count!r};"
-            f" give for instance {name}={USUAL[name]}"
-        )
-    return int(count)
+def _count(algorithm: Algorithm, name: str, least: int) -> int:
+    return checked_count(name, getattr(algorithm, name), least, USUAL[name])

@@ -337,10 +337,10 @@ class Model:
         """
         return draws.allowed_fraction(self, key, n)
 
-    def sample_prior(self, key: jax.Array, n: int) -> jax.Array:
+    def sample_prior(self, key: jax.Array | int, n: int) -> jax.Array:
         """Draw ``n`` vectors from the prior, (n, ndim) [model units].
 
-        Only where every assertion holds.
+        Only where every assertion holds. A seed, an integer, serves as a key.
 
         Raises
         ------
@@ -348,6 +348,7 @@ class Model:
             Where they hold at less than about one draw in a thousand. In compiled
             code, which cannot raise, the draws that are missing are NaN.
         """
+        key = jax.random.key(key) if isinstance(key, int | np.integer) else key
         return draws.draw_allowed(self, key, n)
 
     def prior_transform(self, u: ArrayLike) -> jax.Array:
@@ -370,7 +371,7 @@ class Model:
 
         Dotted names go into a dictionary: ``fix({"lens.theta_E": 1.2})``.
         """
-        return _model_from(with_given(self, {**(names or {}), **by_name}))
+        return _model_from(with_given(self, _by_name("fix", names, by_name)))
 
     def with_priors(
         self, names: Mapping[str, Any] | None = None, /, **by_name: Any
@@ -386,7 +387,7 @@ class Model:
         A whole component can be tied to another, parameter by parameter. A function
         of the model's values makes a derived parameter: ``tie(b=lambda m: 2 * m.a)``.
         """
-        model = _model_from(with_ties(self, {**(names or {}), **by_name}))
+        model = _model_from(with_ties(self, _by_name("tie", names, by_name)))
         check_shapes(self, model)
         return model
 
@@ -414,6 +415,17 @@ class Model:
 
     def _repr_html_(self) -> str:
         return as_html(self)
+
+
+def _by_name(method: str, names: Any, by_name: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all that is given by name, in a dictionary or in keywords."""
+    if not isinstance(names, Mapping | None):
+        value = "'b'" if method == "tie" else "2.0"
+        raise TypeError(
+            f"expected values by name; got {names!r}; write for instance "
+            f"{method}(a={value}), or {method}({{'group.a': {value}}})"
+        )
+    return {**(names or {}), **by_name}
 
 
 def _model_from(tree: Node) -> Model:

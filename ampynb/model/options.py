@@ -8,7 +8,9 @@ import inspect
 from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
-__all__ = ["meant", "names_options", "unknown_options"]
+import numpy as np
+
+__all__ = ["checked_count", "meant", "names_options", "unknown_options"]
 
 _ANY = TypeVar("_ANY", bound=Callable)
 # What other packages call it, by the names that are used here.
@@ -62,6 +64,27 @@ def unknown_options(
         f"expected options of {what} ({', '.join(known)}); got "
         f"{', '.join(unknown)}; {' '.join(hints) or otherwise}"
     )
+
+
+def checked_count(name: str, count: Any, least: int, usual: int) -> int:
+    """Return a count as Python's own integer, or raise in words.
+
+    Parameters
+    ----------
+    name : str
+        What users call it.
+    least : int
+        The smallest that makes sense.
+    usual : int
+        What the error suggests.
+    """
+    is_count = isinstance(count, int | np.integer) and not isinstance(count, bool)
+    if not is_count or count < least:
+        raise ValueError(
+            f"expected {name} as a whole number of at least {least}; got {count!r}; "
+            f"give for instance {name}={usual}"
+        )
+    return int(count)
 
 
 def names_options(taking: _ANY) -> _ANY:

@@ -175,7 +175,13 @@ def _as_fixed(value: Any) -> FixedInteger | np.bool_ | np.ndarray:
     """Return integers and truths as they are, and other numbers as floats."""
     array = np.asarray(value)
     if array.dtype.kind not in "iub":
-        return _as_float(value)
+        fixed = _as_float(value)
+        if np.isnan(fixed).any():
+            raise ValueError(
+                "expected a number to fix the parameter at; got NaN; give it a value, "
+                "or a prior"
+            )
+        return fixed
     if array.ndim == 0:
         return np.bool_(array) if array.dtype.kind == "b" else FixedInteger(array)
     kept = array if array.dtype.kind == "b" else array.astype(jnp.result_type(int))

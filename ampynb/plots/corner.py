@@ -63,6 +63,12 @@ def corner(
     ValueError
         For parameters that not all results have, and for options with ``interactive``.
     """
+    if isinstance(results, list | tuple):
+        raise TypeError(
+            "expected a result, or several by name; got them in a "
+            f"{type(results).__qualname__}; write for instance "
+            "corner({'first': one, 'second': other})"
+        )
     named = results if isinstance(results, Mapping) else {"": results}
     names = names_for(named, parameters)
     if interactive:

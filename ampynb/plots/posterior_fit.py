@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 
+from ampynb.model.options import checked_count
 from ampynb.plots.figure import NotebookFigure
 from ampynb.plots.image import ImagePanels, is_image
 from ampynb.plots.panels import columns_of, panels_for
@@ -32,6 +33,7 @@ def posterior_fit(
     factor : Factor, optional
         The analysis of a joint fit that is drawn; all by default.
     """
+    n = checked_count("n", n, least=1, usual=200)
     result.check_unchanged()
     joint = result.analysis
     analysis = joint if factor is None else factor.analysis

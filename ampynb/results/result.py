@@ -21,6 +21,7 @@ from ampynb.analysis.analysis import Analysis
 from ampynb.analysis.latent import LatentError
 from ampynb.analysis.posterior import Posterior
 from ampynb.model.model import Model
+from ampynb.model.options import checked_count
 from ampynb.results import chaining
 from ampynb.results.columns import columns_of
 from ampynb.results.export import inference_data
@@ -238,6 +239,7 @@ class Result:
         None is taken twice, unless more are asked for than there are.
         """
         self._need_draws()
+        n = checked_count("n", n, least=0, usual=100)
         available = len(self.flat_draws)
         random = np.random.default_rng(seed)
         return self.flat_draws[random.choice(available, n, replace=n > available)]

@@ -10,6 +10,7 @@ import numpy as np
 
 from ampynb.analysis.analysis import Analysis
 from ampynb.model.model import Model
+from ampynb.model.options import checked_count
 from ampynb.plots.figure import GREY
 from ampynb.results.result import Result
 from ampynb.widgets.point import Point
@@ -64,6 +65,7 @@ class Comparison:
         """Add the band of the curves of ``n`` draws from the prior or the result."""
         if of not in COLOURS:
             raise ValueError(f"expected 'prior' or 'posterior'; got {of!r}")
+        n = checked_count("n", n, least=1, usual=100)
         vectors = model.sample_prior(jax.random.key(0), n)
         if of == "posterior":
             model, vectors = needed(result).model, needed(result).sample(n)

@@ -34,9 +34,9 @@ def explore(
     result : Result, optional
         Of the same model: its median, its best point, each draw, and the band of its
         curves are then at hand.
-    start : instance, optional
-        Where the sliders begin; by default at the result's median, or at the prior
-        medians.
+    start : instance, vector, (ndim,), or Result, optional
+        Where the sliders begin, of a result at its median; by default at the median
+        of the result that is shown, or at the prior medians.
     panels : sequence of callable, optional
         Panels of your own, below the picture: each ``draw(fit, axes)`` draws a fit on
         empty matplotlib axes.

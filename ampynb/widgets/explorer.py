@@ -72,6 +72,7 @@ class FitExplorer:
         self._seed = 0
         # Handlers may run in the main thread or beside it, with ipykernel's version.
         self._lock = threading.RLock()
+        start = start.median() if isinstance(start, Result) else start
         chosen = start is not None
         if not chosen and result is not None:
             start = result.median()

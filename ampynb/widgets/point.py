@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import jax
 import numpy as np
 import numpyro.distributions as dist
 
 from ampynb.model.circle import wrapped
-from ampynb.model.instance import read
+from ampynb.model.instance import Instance, read
 from ampynb.model.model import Model
 from ampynb.model.quantile import is_logarithmic
 from ampynb.model.table import Row, suggest
@@ -94,7 +95,19 @@ class Point:
 
     @classmethod
     def at(cls, model: Model, instance: Any) -> Point:
-        """Return the point of an instance, with what the model fixes held."""
+        """Return the point of an instance, or of a vector, (ndim,).
+
+        What the model fixes is held.
+
+        Raises
+        ------
+        TypeError
+            Where it is neither.
+        """
+        if isinstance(instance, list | tuple | np.ndarray | jax.Array):
+            instance = model.instance_from_vector(np.asarray(instance, float))
+        elif not isinstance(instance, Instance | Mapping):
+            _check_instance(instance, model)
         rows = list(_controlled(model))
         values = {row.name: np.asarray(read(instance, row.name), float) for row in rows}
         fixed = frozenset(row.name for row in rows if row.kind == "fixed")
@@ -140,7 +153,8 @@ class Point:
         Raises
         ------
         ValueError
-            For a name without a control, or a value of another shape.
+            For a name without a control, a value of another shape, or one that is
+            not finite.
         """
         values = dict(self.values)
         rows = {row.name: row for row in self.given.rows}
@@ -155,7 +169,7 @@ class Point:
             elif name in places:
                 parameter, index = places[name]
                 flat = np.array(values[parameter]).ravel()
-                flat[index] = float(value)
+                flat[index] = _shaped(name, value, ())
                 values[parameter] = flat.reshape(values[parameter].shape)
             else:
                 raise ValueError(suggest(name, list(dict.fromkeys([*values, *places]))))
@@ -173,9 +187,8 @@ class Point:
 
         For values that were computed, and that nobody has chosen.
         """
-        return self.moved(
-            {name: float(f"{value:.12g}") for name, value in self.elements.items()}
-        )
+        finite = {n: v for n, v in self.elements.items() if np.isfinite(v)}
+        return self.moved({name: float(f"{v:.12g}") for name, v in finite.items()})
 
     def with_fixed(self, name: str) -> Point:
         """Return the point with a parameter held at its value."""
@@ -194,6 +207,12 @@ class Point:
         One that the model itself fixes gets `default_prior` where none is given.
         """
         self._check(name)
+        if not (prior is None or isinstance(prior, dist.Distribution)):
+            raise TypeError(
+                f"expected a numpyro distribution as the prior of {name!r}; got "
+                f"{prior!r}; leave it out, or give for instance "
+                "numpyro.distributions.Uniform(0, 1)"
+            )
         freed = dict(self.freed)
         kinds = {row.name: row.kind for row in self.given.rows}
         if prior is not None:
@@ -208,8 +227,27 @@ class Point:
             raise ValueError(suggest(name, list(self.values)))
 
 
-def _shaped(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
-    value = np.asarray(value, float)
+def _check_instance(instance: Any, model: Model) -> None:
+    """Raise for what has none of the model's values as attributes."""
+    first = model.rows[0].name.partition(".")[0]
+    if not hasattr(instance, first):
+        raise TypeError(
+            "expected a start as an instance of the model or a vector; got "
+            f"{type(instance).__qualname__}; give for instance "
+            "model.instance_from_prior_medians()"
+        )
+
+
+def _shaped(name: str, given: Any, shape: tuple[int, ...]) -> np.ndarray:
+    try:
+        value = np.asarray(given, float)
+    except (TypeError, ValueError):
+        value = np.asarray(np.nan)
+    if value.shape == shape and not np.isfinite(value).all():
+        raise ValueError(
+            f"expected a finite number for {name!r}; got {given!r}; give for instance "
+            "1.0"
+        )
     if value.shape != shape:
         raise ValueError(
             f"expected a value of shape {shape} for {name!r}; got {value.shape}; name "

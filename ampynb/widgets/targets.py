@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 import numpy as np
 
+from ampynb.model.options import checked_count
 from ampynb.results.result import Result
 from ampynb.widgets.point import Point
 
@@ -51,7 +52,7 @@ def target(
 def draw_of(result: Result | None, point: Point, n: int) -> Point:
     """Return the point of the ``n``-th draw of a result."""
     draws = needed(result).flat_draws
-    if not 0 <= n < len(draws):
+    if checked_count("n", n, least=0, usual=0) >= len(draws):
         raise ValueError(f"expected a draw from 0 to {len(draws) - 1}; got {n}")
     instance = needed(result).model.instance_from_vector(draws[n])
     return point.at_vector(np.asarray(point.model.vector_from_instance(instance)))

@@ -129,6 +129,22 @@ def test_missing_data_of_an_analysis_are_refused(hold, use_jax):
         density(X, hold(MISSING), NOISE, anb.GaussianFit, use_jax=use_jax)
 
 
+@pytest.mark.parametrize("use_jax", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_data_at_all_are_refused(kind, use_jax):
+    class Nothing(anb.Analysis):
+        def __init__(self):
+            super().__init__(use_jax=use_jax)
+            self.data = DATA[DATA > 100.0]
+
+        def fit_from(self, instance):
+            return fit_of(kind, self.data, 1.0, instance.a * np.ones(0))
+
+    model = anb.Model(a=dist.Normal(0.0, 1.0))
+    with pytest.raises(ValueError, match=r"expected data; got none.*\(0,\)"):
+        anb.InferenceEngine(Nothing(), model).run(progress="none")
+
+
 def test_what_would_lose_a_mask_is_refused():
     class Exponential(Line):
         def fit_from(self, instance):

@@ -114,6 +114,7 @@ def test_prior_draws_in_compiled_code_are_the_same():
     model, key = ordered(), jax.random.key(2)
     compiled = jax.jit(lambda model, key: model.sample_prior(key, 3000))
     assert np.array_equal(compiled(model, key), model.sample_prior(key, 3000))
+    assert np.array_equal(model.sample_prior(2, 3000), model.sample_prior(key, 3000))
 
 
 def test_a_prior_that_hardly_allows_anything_is_told():

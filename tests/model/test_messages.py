@@ -12,6 +12,7 @@ import ampynb as anb
 
 NORMAL = dist.Normal(0.0, 1.0)
 SCIPY_NORMAL: Any = stats.norm(0, 1)
+NAME: Any = "slope"
 MAPPING: Any = {"a": NORMAL}
 NORMAL_CLASS: Any = dist.Normal
 TRUE: Any = True
@@ -34,6 +35,17 @@ CASES = {
         ValueError,
         ["'width'", "did you mean 'inner.width'?"],
     ),
+    "no name in fix": (
+        lambda: MODEL.fix(NAME),
+        TypeError,
+        ["by name", "'slope'", "fix(a=2.0)"],
+    ),
+    "no name in tie": (
+        lambda: MODEL.tie(NAME),
+        TypeError,
+        ["by name", "'slope'", "tie(a='b')"],
+    ),
+    "NaN for a value": (lambda: MODEL.fix(slope=np.nan), ValueError, ["NaN", "prior"]),
     "unknown name in tie": (
         lambda: MODEL.tie(slope="inner.with"),
         ValueError,

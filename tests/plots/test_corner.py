@@ -94,6 +94,11 @@ def test_unknown_parameters_are_told(results, names, got):
         anb.corner(results, names)
 
 
+def test_results_without_names_are_told():
+    with pytest.raises(TypeError, match=r"several by name; got them in a list; write"):
+        anb.corner([RESULT, OTHER_RESULT])
+
+
 def test_results_with_nothing_in_common_are_told():
     alone = anb.Model(a=dist.Normal(0.0, 1.0), b=dist.Normal(0.0, 1.0))
     other = result_of(

@@ -179,3 +179,14 @@ def test_a_copy_of_a_result_is_the_same_result(any_result, copied):
     assert any_result.draws.any()
     slopes = other.instance.slope, any_result.instance.slope
     assert slopes[0] == slopes[1]
+
+
+@pytest.mark.parametrize("n", [-1, 2.5, "3", None, True])
+def test_numbers_of_draws_are_counts(n):
+    result = result_of(normal_draws(20))
+    for call in (result.sample, result.draw_instances, result.plot_fit):
+        with pytest.raises(ValueError, match=r"expected n as a whole number .*; got"):
+            call(n)
+    with pytest.raises(ValueError, match="at least 1; got 0"):
+        result.plot_fit(n=0)
+    assert result.sample(0).shape == (0, 2)

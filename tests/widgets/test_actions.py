@@ -273,6 +273,14 @@ def test_with_a_result_it_jumps_to_its_points(analysis, model, result):
     assert explorer.vector == pytest.approx(np.median(result.flat_draws, axis=0))
     with pytest.raises(ValueError, match="expected a draw from 0 to 399; got 400"):
         explorer.draw(400)
+    half: Any = 2.5
+    with pytest.raises(ValueError, match=r"expected n as a whole number .* got 2.5"):
+        explorer.draw(half)
+    with pytest.raises(ValueError, match=r"expected n as a whole number .* got 0"):
+        explorer.band("prior", n=0)
+    median = anb.explore(explorer.analysis, explorer.model, start=result)
+    assert median.vector == pytest.approx(np.median(result.flat_draws, axis=0))
+    median.close()
     explorer.close()
 
 

@@ -93,6 +93,27 @@ def test_a_name_that_is_not_there_is_told_and_nothing_moves(explorer):
     assert explorer.vector == pytest.approx([1.0, 0.0])
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, "steep", None])
+def test_what_is_no_number_is_told_and_nothing_moves(explorer, value):
+    with pytest.raises(ValueError, match="expected a finite number for 'slope'; got"):
+        explorer.set(slope=value)
+    assert explorer.vector == pytest.approx([1.0, 0.0])
+    explorer.fix("intercept")  # and all goes on
+    with pytest.raises(TypeError, match=r"expected a numpyro distribution .* got 3"):
+        explorer.free("intercept", 3)
+
+
+def test_it_starts_wherever_one_may_say(analysis, model):
+    for start in ([2.0, 1.0], np.array([2.0, 1.0]), {"slope": 2.0, "intercept": 1.0}):
+        explorer = anb.explore(analysis, model, start=start)
+        assert explorer.vector == pytest.approx([2.0, 1.0])
+        explorer.close()
+    with pytest.raises(TypeError, match=r"expected a start as an instance .* got int"):
+        anb.explore(analysis, model, start=3)
+    with pytest.raises(ValueError, match=r"shape \(2,\), .* got shape \(1,\)"):
+        anb.explore(analysis, model, start=[3.0])
+
+
 def test_changed_data_are_seen_at_the_next_move(explorer, analysis):
     before = explorer.widget.background
     analysis.y = analysis.y + 1.0

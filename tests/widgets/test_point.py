@@ -84,6 +84,12 @@ def test_the_prior_of_a_value_that_is_not_positive_is_normal(value):
     assert (prior.loc, prior.scale) == (value, max(abs(value), 1.0))
 
 
+def test_an_infinite_value_that_the_model_fixes_stays():
+    model = anb.Model(a=dist.Normal(0.0, 1.0), degrees_of_freedom=np.inf)
+    point = Point.at(model, model.instance_from_prior_medians()).rounded()
+    assert point.instance.degrees_of_freedom == np.inf
+
+
 def test_what_cannot_be_is_told(point):
     with pytest.raises(ValueError, match="did you mean 'slope'"):
         point.moved({"slop": 1.0})
