@@ -92,13 +92,7 @@ CASES = (
     ),
     Case("nuts", anb.NUTS(nwalkers=4), 2_500),
     Case("hmc", anb.HMC(nwalkers=4), 2_500),
-    Case("emcee", EmceeEnsemble(nwalkers=16), 4_000, use_jax=False),
-    Case(
-        "emcee mixture",
-        EmceeEnsemble(nwalkers=13, moves=MIXTURE),
-        4_000,
-        use_jax=False,
-    ),
+    Case("emcee", EmceeEnsemble(nwalkers=13, moves=MIXTURE), 4_000, use_jax=False),
     Case(
         "nested",
         anb.Nested(nwalkers=300, share_replaced=0.04),
@@ -116,9 +110,7 @@ CASES = (
 
 def _over(cases: list[Case], numpy_is_slow: bool = False) -> pytest.MarkDecorator:
     def marks(case: Case) -> Any:
-        # The default moves of emcee are a mixture, too.
-        is_slow = case.name == "emcee mixture" or (numpy_is_slow and not case.use_jax)
-        return pytest.mark.slow if is_slow else ()
+        return pytest.mark.slow if numpy_is_slow and not case.use_jax else ()
 
     return pytest.mark.parametrize(
         "case", [pytest.param(c, id=c.name, marks=marks(c)) for c in cases]

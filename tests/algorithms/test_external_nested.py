@@ -59,7 +59,7 @@ def test_the_evidence_of_a_line(sample: str):
 @pytest.mark.slow
 def test_errors_of_the_evidence_are_its_scatter():
     problem = line_problem(use_jax=False)
-    runs = [outcome(SMALL, problem.posterior, seed=seed) for seed in range(20)]
+    runs = [outcome(SMALL, problem.posterior, seed=seed) for seed in range(12)]
     values, errors = np.transpose([run.log_evidence["nested_sampling"] for run in runs])
     pulls = (values - line_evidence(problem)) / errors
     assert abs(pulls.mean()) < 3 / np.sqrt(len(pulls))

@@ -134,8 +134,10 @@ def test_the_evidence_of_an_eggbox_and_its_modes():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("share_replaced", [0.02, 0.1, 0.5])
-@pytest.mark.parametrize("problem", ["line", "correlated"])
+@pytest.mark.parametrize(
+    ("problem", "share_replaced"),
+    [("line", 0.02), ("line", 0.1), ("line", 0.5), ("correlated", 0.1)],
+)
 def test_errors_of_the_evidence_are_its_scatter(problem: str, share_replaced: float):
     if problem == "line":
         target, expected = line_problem().posterior, line_evidence(line_problem())

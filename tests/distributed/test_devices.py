@@ -28,7 +28,7 @@ def on_four(*arguments: str | Path) -> None:
         "ensemble",
         *(
             pytest.param(case, marks=pytest.mark.slow)
-            for case in ("halves", "tempered", "nuts", "hmc")
+            for case in ("halves", "tempered", "nuts")
         ),
     ],
 )

@@ -1,13 +1,9 @@
-"""A run that saves without pause, for others to kill: ``killed_run.py CASE PATH``.
-
-It prints a line at each commit. ``run_case`` is the same run, unbroken or continued to
-an end, for whoever imports this module.
-"""
+"""A run that saves without pause, for others to kill, and the same run unbroken."""
 
 from __future__ import annotations
 
 import dataclasses
-import sys
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +15,7 @@ from tests.algorithms.cases import CASES, Case
 ENDLESS = 10**7
 LONGER = {  # what ends itself, by the live points that it has to replace
     "nested": {"nwalkers": 500, "share_replaced": 2e-3},
-    "dynesty": {"nwalkers": 200, "share_replaced": 5e-3},
+    "dynesty": {"nwalkers": 100, "share_replaced": 1e-2},
 }
 
 
@@ -36,15 +32,19 @@ def run_case(
 
 
 class _Told:
-    """Tells on a line of each commit."""
+    """Tells of each commit."""
+
+    def __init__(self, connection: Connection):
+        self.connection = connection
 
     def show(self, event: Event) -> None:
         if isinstance(event, Saved):
-            print(event.step, flush=True)
+            self.connection.send(event.step)
 
 
-if __name__ == "__main__":
-    (chosen,) = [case for case in CASES if case.name == sys.argv[1]]
+def run_until_killed(name: str, path: Path, connection: Connection) -> None:
+    """Run a case, continuing what is at the path, and tell of the start and commits."""
+    (chosen,) = [case for case in CASES if case.name == name]
     recorder.MOST_UNSAVED = 0  # each chunk is committed
-    print("ready", flush=True)
-    run_case(chosen, Path(sys.argv[2]), ENDLESS, _Told())
+    connection.send("ready")
+    run_case(chosen, path, ENDLESS, _Told(connection))

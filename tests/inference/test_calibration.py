@@ -55,12 +55,13 @@ def test_exact_draws_are_calibrated():
 @pytest.mark.slow
 def test_exact_draws_raise_an_alarm_as_often_as_they_should():
     """In 5 % of calibrations at most, and each quantity's p-value is uniform."""
-    found = [calibrate(line_problem(), EXACT, seed, n=100) for seed in range(100)]
+    found = [calibrate(line_problem(), EXACT, seed, n=100) for seed in range(50)]
     alarms = sum(not one.is_calibrated for one in found)
-    assert 1 <= alarms <= 11  # 5 expected at most, 3 standard deviations of 2.2
+    assert 1 <= alarms <= 7  # 2.5 expected at most, 3 standard deviations of 1.5
     values = np.array([list(one.p_values.values()) for one in found])
     for share in (0.1, 0.3, 0.5, 0.7, 0.9):
-        assert np.all(np.abs(np.mean(values <= share, axis=0) - share) < 0.15)
+        # 3 standard deviations at one half
+        assert np.all(np.abs(np.mean(values <= share, axis=0) - share) < 0.21)
 
 
 WRONG = {
@@ -116,7 +117,7 @@ SAMPLERS = {
     "nuts": anb.NUTS(nwalkers=2, burn=300, iterations=300),
     "hmc": anb.HMC(nwalkers=2, burn=300, iterations=300),
     "ensemble": anb.Ensemble(nwalkers=16, burn=300, iterations=600),
-    "nested": anb.Nested(nwalkers=300),
+    "nested": anb.Nested(nwalkers=100, share_replaced=0.5),
 }
 
 
@@ -130,7 +131,7 @@ def test_samplers_are_calibrated_on_the_line(name: str):
 
 @pytest.mark.slow
 def test_numpy_likelihoods_are_calibrated_one_after_another():
-    found = calibrate(line_of(NumpyLineWithFit), "ensemble", n=100, **SHORT)
+    found = calibrate(line_of(NumpyLineWithFit), "ensemble", n=50, **SHORT)
     assert found.is_calibrated, found
 
 

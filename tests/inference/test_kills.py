@@ -1,7 +1,6 @@
 """Runs that are killed at random moments go on to the chain of an unbroken run."""
 
-import subprocess
-import sys
+import multiprocessing
 import time
 from pathlib import Path
 
@@ -16,6 +15,12 @@ from tests.inference import killed_run
 from tests.inference.broken_runs import assert_same
 
 KILLS = -(-52 // sum(not case.ends_itself for case in CASES))
+# Each life is a fork of one process, which has imported most and computed nothing: no
+# blackjax, which computes when it is imported.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(
+    ["ampynb.inference.engine", "ampynb.algorithms.hmc", "emcee", "dynesty", "pytest"]
+)
 MOST_COMMITS = 5  # of one life
 LONGEST_WAIT = 0.1  # after the last of them [s]
 MORE = 100  # steps of the last life, which ends by itself
@@ -23,19 +28,22 @@ MORE = 100  # steps of the last life, which ends by itself
 
 def kill_once(case: Case, path: Path, commits: int, wait: float) -> bool:
     """Start or continue the run, and kill it; False where it ended before."""
-    command = [sys.executable, "-m", killed_run.__name__, case.name, str(path)]
-    root = Path(__file__).parents[2]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=root, text=True
-    ) as process:
-        assert process.stdout is not None and process.stderr is not None
-        for _ in range(1 + commits):  # the first line is of its start
-            process.stdout.readline()
-        time.sleep(wait)
-        killed = process.poll() is None
-        process.kill()
-        error = process.stderr.read()
-    assert killed or process.returncode == 0, error
+    told, telling = PROCESSES.Pipe(duplex=False)
+    process = PROCESSES.Process(
+        target=killed_run.run_until_killed, args=(case.name, path, telling)
+    )
+    process.start()
+    telling.close()
+    try:
+        for _ in range(1 + commits):  # the first is of its start
+            told.recv()
+    except EOFError:  # it has ended
+        pass
+    time.sleep(wait)
+    killed = process.is_alive()
+    process.kill()
+    process.join()
+    assert killed or process.exitcode == 0
     return killed
 
 
