@@ -40,6 +40,7 @@ class _Program:
     key: str
     arguments: tuple[str, ...]
     rebuild: Any
+    constant: FixedInteger | None
     shape: tuple[int, ...] = field(compare=False)
     jaxpr: Any = field(compare=False)
     function: Callable = field(compare=False)
@@ -98,7 +99,9 @@ class Function:
         found: list = []
 
         constants = {n: one for n, one in known.items() if is_constant(one)}
-        shapes = {n: one for n, one in known.items() if n not in constants}
+        shapes: dict[str, Any] = {
+            n: one for n, one in known.items() if n not in constants
+        }
 
         def computed(*values: Any) -> list:
             given = {**dict.fromkeys(known), **constants}
@@ -110,23 +113,29 @@ class Function:
 
         # A helper that users compiled may have been traced with other globals.
         content = _content_of(function)
+        number = jnp.result_type(float)
         with traced_apart(content.digest if content.whole else object()):
             whole = jax.make_jaxpr(computed)(*shapes.values())
         used = _used(whole.jaxpr, list(shapes))
+        # Of integers that are fixed: a count or an index as these are.
+        is_integer = all(shapes[name].dtype.kind in "iu" for name in used)
 
         def of_used(*values: Any) -> list:
             given = dict(zip(used, values, strict=True))
             unused = np.zeros(())
             arguments = [given.get(name, unused) for name in shapes]
-            return jax.core.eval_jaxpr(whole.jaxpr, whole.consts, *arguments)
+            found = jax.core.eval_jaxpr(whole.jaxpr, whole.consts, *arguments)
+            kept = "biu" if is_integer else "b"
+            return [x if x.dtype.kind in kept else x.astype(number) for x in found]
 
         # What it does not use must not tell it from another of the same name.
         closed = jax.make_jaxpr(of_used)(*(shapes[name] for name in used))
+        constant = _constant(closed) if not used else None
         text = re.sub(r" at 0x\w+", "", str(closed.jaxpr))
         key = hashlib.sha256(repr((text, used)).encode()).hexdigest()
         rebuild, shape = found
         program = _Program(
-            key, tuple(used), rebuild, shape, closed.jaxpr, function, content
+            key, tuple(used), rebuild, constant, shape, closed.jaxpr, function, content
         )
         return cls(program, [np.array(constant) for constant in closed.consts])
 
@@ -136,14 +145,24 @@ class Function:
         return self.program.rebuild is not None
 
     @property
+    def constant(self) -> FixedInteger | None:
+        """The value where it is a whole number that depends on no parameter."""
+        return self.program.constant
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the value, or of the prior's."""
         return self.program.shape
 
     @property
+    def dtype(self) -> np.dtype:
+        """Type of the value."""
+        return self.program.jaxpr.outvars[0].aval.dtype
+
+    @property
     def gives_truth(self) -> bool:
         """Whether it gives true or false."""
-        return self.program.jaxpr.outvars[0].aval.dtype == bool
+        return self.dtype == bool
 
     @property
     def digest(self) -> str:
@@ -161,6 +180,8 @@ class Function:
 
     def at(self, value: Callable[[str], Any]) -> Any:
         """Return the value, or the prior; ``value(name)`` gives what it depends on."""
+        if self.constant is not None:
+            return self.constant
         arguments = [value(name) for name in self.program.arguments]
         if any(isinstance(argument, jax.Array) for argument in arguments):
             return self._rebuilt(self._evaluate(arguments))
@@ -244,8 +265,17 @@ def _take_apart(what: str, given: Any) -> tuple[list, Any, tuple[int, ...]]:
             "return for instance m.a + m.b"
         )
     value = jnp.asarray(given)
-    value = value if value.dtype == bool else value.astype(number)
+    value = value if value.dtype.kind in "biu" else value.astype(number)
     return [value], None, value.shape
+
+
+def _constant(closed: Any) -> FixedInteger | None:
+    """Return what a program without arguments gives, where it is a whole number."""
+    wanted = [variable.aval for variable in closed.jaxpr.outvars]
+    if len(wanted) != 1 or wanted[0].shape or wanted[0].dtype.kind not in "iu":
+        return None
+    (value,) = jax.core.eval_jaxpr(closed.jaxpr, closed.consts)
+    return FixedInteger(value)
 
 
 def is_numpy_code(error: BaseException | None) -> bool:

@@ -88,7 +88,7 @@ class Model:
         self.blocks = blocks_from(free, given)
         self._values = {r.name: given[r.name] for r in self.rows if r.kind == "fixed"}
         self._derived = {n: f for n, f in functions.items() if not f.gives_prior}
-        self.assertions = table.assertions_of(tree, self.rows)
+        self.assertions = table.assertions_of(tree, self.rows, functions)
         self.tree = tree
         blocks = tuple(block.rows for block in self.blocks)
         constants = {n: one for n, one in self._values.items() if is_constant(one)}

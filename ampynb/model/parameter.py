@@ -34,8 +34,9 @@ class Parameter:
     prior : numpyro.distributions.Distribution, float, array or callable
         A prior makes the parameter free; its batch and event shape is the
         parameter's shape. A number or an array fixes the parameter, and so does a
-        ``Delta``; integers stay integers, as counts and indices. A function of the
-        model's other values makes it derived where it gives a number or an array,
+        ``Delta``; integers stay integers, as counts and indices, and so does what a
+        function makes of them alone. A function of the model's other values makes
+        it derived where it gives a number or an array,
         ``lambda m: m.a + 2 * m.b``, and free where it gives a prior, which then
         depends on them: ``lambda m: dist.Normal(m.mean, m.spread)``.
     unit : str, or unit of astropy

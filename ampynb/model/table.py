@@ -228,7 +228,7 @@ def _read(
             return function
     begin, written = len(formula.scope), formula.parameter.prior
     known = {
-        full: _seen(full, entries, shapes[full])
+        full: _seen(full, entries, shapes[full], functions)
         for full in entries
         if full in shapes and full.startswith(formula.scope)
     }
@@ -250,11 +250,19 @@ def _read(
 
 
 def _seen(
-    name: str, entries: Mapping[str, Any], shape: tuple
+    name: str,
+    entries: Mapping[str, Any],
+    shape: tuple,
+    functions: Mapping[str, Function],
 ) -> FixedInteger | np.bool_ | jax.ShapeDtypeStruct:
     """Return what functions see of a value: a constant, or its shape and type."""
     entry = entries[name]
-    entry = entries[entry.source] if isinstance(entry, Tie) else entry
+    name = entry.source if isinstance(entry, Tie) else name
+    entry, function = entries[name], functions.get(name)
+    if function is not None and not function.gives_prior:
+        if function.constant is not None:
+            return function.constant
+        return jax.ShapeDtypeStruct(shape, function.dtype)
     value = entry.prior if isinstance(entry, Parameter) else None
     if is_constant(value):
         return cast(FixedInteger | np.bool_, value)
@@ -264,10 +272,18 @@ def _seen(
     )
 
 
-def assertions_of(tree: Node, rows: tuple[Row, ...]) -> dict[str, Function]:
-    """Read what must hold of the model and of the models within it, by dotted name."""
+def assertions_of(
+    tree: Node, rows: tuple[Row, ...], functions: Mapping[str, Function]
+) -> dict[str, Function]:
+    """Read what must hold of the model and of the models within it, by dotted name.
+
+    Parameters
+    ----------
+    functions : dict of str to Function
+        Those of the parameters.
+    """
     entries = dict(tree.walk())
-    seen = {row.name: _seen(row.name, entries, row.shape) for row in rows}
+    seen = {row.name: _seen(row.name, entries, row.shape, functions) for row in rows}
     found = {}
     for prefix, node in tree.nodes():
         known = {name: one for name, one in seen.items() if name.startswith(prefix)}

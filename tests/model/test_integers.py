@@ -90,6 +90,38 @@ def test_a_function_and_an_assertion_count_and_index_with_integers():
     assert float(fewer.instance_from_vector(vector).total) == 1.0
 
 
+def test_a_function_of_integers_gives_one_and_of_others_a_float():
+    model = anb.Model(
+        a=NORMAL,
+        n=3,
+        places=np.array([0, 2]),
+        more=lambda m: m.n + 1,
+        twice=lambda m: sum(2 for _ in range(m.more)),
+        half=lambda m: m.n / 2,
+        scaled=lambda m: m.n * m.a,
+        step=lambda m: jnp.where(m.a > 0, 1, 0),
+        after=lambda m: m.places + 1,
+    ).with_assertions(few=lambda m: len(range(m.twice)) > m.a)
+    model = anb.Model(inner=model, same=4.0).tie(same="inner.more")
+    vector = np.array([0.5])
+
+    def computed(model, vector):
+        one = model.instance_from_vector(vector)
+        count = sum(one.inner.a for _ in range(one.same + one.inner.twice))
+        return count, jnp.arange(5.0)[one.inner.after], one.inner.half**-1
+
+    compiled = jax.jit(computed)
+    for found in (computed(model, vector), compiled(model, vector)):
+        for got, expected in zip(found, (6.0, [1.0, 3.0], 2 / 3), strict=True):
+            np.testing.assert_allclose(got, expected)
+    inner = model.instance_from_vector(vector).inner
+    assert {type(n).__mro__[1] for n in (inner.more, inner.twice)} == {int}
+    for value in (inner.half, inner.scaled, inner.step):
+        assert np.asarray(value).dtype == float
+    assert float(compiled(model.fix({"inner.n": 5}), vector)[0]) == 9.0
+    assert model.allows(vector) and not model.allows(np.array([9.0]))
+
+
 def test_what_is_a_float_in_the_model_stays_one():
     model = anb.Model(a=NORMAL, b=dist.Uniform(0, 9), c=np.array([0.5, 1.5]), n=2)
     fixed = model.fix(b=5, c=np.array([1, 2]), n=3)
