@@ -19,7 +19,7 @@ from ampynb.analysis.latent import LatentError
 from ampynb.analysis.program import ChangedError
 from ampynb.model.table import Row
 from ampynb.results.inference_data import container_from
-from ampynb.results.netcdf import RECORD, TOTAL, own_name, record_of
+from ampynb.results.netcdf import RECORD, TOTAL_LOG_LIKELIHOOD, own_name, record_of
 
 if TYPE_CHECKING:
     from ampynb.analysis.posterior import Posterior
@@ -200,8 +200,8 @@ def _variables(model: Any, position: np.ndarray) -> dict[str, np.ndarray]:
 
 def _stats(stats: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     by_chain = {name: np.moveaxis(values, 1, 0) for name, values in stats.items()}
-    if TOTAL[0] in by_chain:
-        by_chain[TOTAL[1]] = by_chain.pop(TOTAL[0])
+    if "log_likelihood" in by_chain:
+        by_chain[TOTAL_LOG_LIKELIHOOD] = by_chain.pop("log_likelihood")
     return by_chain
 
 

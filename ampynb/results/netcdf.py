@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from ampynb.model.parameter import Collection as Group
     from ampynb.results.result import Result
 
-__all__ = ["RECORD", "TOTAL", "load", "own_name", "record_of"]
+__all__ = ["RECORD", "TOTAL_LOG_LIKELIHOOD", "load", "own_name", "record_of"]
 
 RECORD = "ampynb_result"  # the attribute that holds what the groups do not
-TOTAL = "log_likelihood", "total_log_likelihood"  # here, and in ArviZ's statistics
+TOTAL_LOG_LIKELIHOOD = "total_log_likelihood"  # log_likelihood, among the statistics
 
 
 def own_name(name: str, parameters: Collection[str]) -> str:
@@ -205,8 +205,8 @@ def _by_draw(group: xr.Dataset) -> dict[str, np.ndarray]:
     """Return the statistics of a group, each (n_draws, nwalkers)."""
     ordered = group.transpose("draw", "chain", ...)
     stats = {str(name): np.asarray(ordered[name]) for name in ordered.data_vars}
-    if TOTAL[1] in stats:
-        stats[TOTAL[0]] = stats.pop(TOTAL[1])
+    if TOTAL_LOG_LIKELIHOOD in stats:
+        stats["log_likelihood"] = stats.pop(TOTAL_LOG_LIKELIHOOD)
     return stats
 
 
