@@ -242,8 +242,8 @@ def _shaped(name: str, given: Any, shape: tuple[int, ...]) -> np.ndarray:
     try:
         value = np.asarray(given, float)
     except (TypeError, ValueError):
-        value = np.asarray(np.nan)
-    if value.shape == shape and not np.isfinite(value).all():
+        value = None
+    if value is None or not np.isfinite(value).all():
         raise ValueError(
             f"expected a finite number for {name!r}; got {given!r}; give for instance "
             "1.0"

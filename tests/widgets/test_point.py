@@ -97,6 +97,9 @@ def test_what_cannot_be_is_told(point):
         ValueError, match=r"shape \(2,\) for 'nest.weights'; got \(3,\)"
     ):
         point.moved({"nest.weights": [1, 2, 3]})
+    for value in ("wide", [1.0, np.nan], [[1.0], [1.0, 2.0]]):
+        with pytest.raises(ValueError, match=r"finite number for 'nest.weights'; got"):
+            point.moved({"nest.weights": value})
     with pytest.raises(ValueError, match="expected a parameter of the model"):
         point.with_free("long")
     two = point.with_fixed("slope").with_fixed("nest.weights")
