@@ -41,7 +41,10 @@ _ELSEWHERE = {
     "shape": "give the prior the shape, as in dist.Normal(0, 1).expand([3])",
     "seed": "give it to ampynb.InferenceEngine(analysis, model, seed=1)",
     "thin": "write run_kw={'thin_by': 10}",
-}
+} | dict.fromkeys(
+    ["sampler", "iterations", "burn", "nwalkers", "workers", "path", "progress"],
+    "give it to run() or start() of ampynb.InferenceEngine(analysis, model)",
+)
 
 
 def meant(name: str, known: Collection[str]) -> str:
@@ -52,14 +55,16 @@ def meant(name: str, known: Collection[str]) -> str:
         return f"did you mean {synonym!r}?"
     near = difflib.get_close_matches(name, list(known), n=1)
     near = near or difflib.get_close_matches(name.lower(), list(known), n=1)
-    return f"did you mean {near[0]!r}?" if near else _ELSEWHERE.get(name, "")
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return _ELSEWHERE.get(name) or _ELSEWHERE.get(synonym or "", "")
 
 
 def unknown_options(
     what: str, unknown: Collection[str], known: Collection[str], otherwise: str
 ) -> str:
     """Return the message for options that do not exist, with those that are meant."""
-    hints = [hint for name in unknown if (hint := meant(name, known))]
+    hints = dict.fromkeys(hint for name in unknown if (hint := meant(name, known)))
     return (
         f"expected options of {what} ({', '.join(known)}); got "
         f"{', '.join(unknown)}; {' '.join(hints) or otherwise}"
@@ -106,7 +111,7 @@ def names_options(taking: _ANY) -> _ANY:
     def checked(*args: Any, **options: Any) -> Any:
         if not options.keys() <= allowed:
             unknown = [name for name in options if name not in allowed]
-            what = taking.__qualname__
+            what = taking.__qualname__.removesuffix(".__init__")
             raise TypeError(unknown_options(what, unknown, known, "leave it out"))
         return called(*args, **options)
 

@@ -33,6 +33,14 @@ CASES = {
     "live points": (lambda: any_of.Nested(nlive=50), "'nwalkers'"),
     "an analysis": (lambda: any_of.Analysis(usejax=True), "'use_jax'"),
     "an engine": (lambda: any_of.InferenceEngine(1, 2, sede=3), "'seed'"),
+    "a sampler for an engine": (
+        lambda: any_of.InferenceEngine(1, 2, sampler="nuts"),
+        "give it to run() or start()",
+    ),
+    "steps for an engine": (
+        lambda: any_of.InferenceEngine(1, 2, n_steps=100),
+        "give it to run() or start()",
+    ),
     "a run": (lambda: run(n_steps=100), "'iterations'"),
     "a run's warm-up": (lambda: run(warmup=100), "'burn'"),
     "a run's seed": (lambda: run(seed=1), "InferenceEngine(analysis, model, seed=1)"),
