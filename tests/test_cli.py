@@ -8,7 +8,6 @@ import time
 import urllib.request
 from pathlib import Path
 
-import nbformat
 import pytest
 
 from ampynb import __version__, cli
@@ -45,6 +44,8 @@ Table()
 
 
 def write_notebook(path, *cells):
+    import nbformat  # takes seconds
+
     notebook = nbformat.v4.new_notebook()
     for cell in cells:
         if cell.startswith("# "):

@@ -1,6 +1,7 @@
 """The package's shape, read off its syntax trees: nothing is imported here."""
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,8 +69,9 @@ def imported(node: ast.AST, functions: bool) -> Iterator[str]:
             yield from imported(child, functions)
 
 
-def imports_of(path: Path, functions: bool = True) -> set[str]:
-    return set(imported(ast.parse(path.read_text()), functions))
+@functools.cache
+def imports_of(path: Path, functions: bool = True) -> frozenset[str]:
+    return frozenset(imported(ast.parse(path.read_text()), functions))
 
 
 def layers_imported(path: Path, functions: bool = False) -> set[str]:

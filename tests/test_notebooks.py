@@ -2,7 +2,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nbformat
 import pytest
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
@@ -11,6 +10,8 @@ PATHS = sorted(FOLDER.glob("*.ipynb"))  # the first runs in a browser
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 def test_notebook_is_valid_and_stored_without_outputs(path):
+    import nbformat  # takes seconds
+
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     for index, cell in enumerate(notebook.cells):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -131,6 +131,21 @@ def check_dependent_priors(model: Model) -> None:
 
 
 def _check_dependent_priors(model: Model, edge: int, mass: float = 0.0) -> None:
+    for block, row, prior in _priors_with_others_known(model, edge, mass):
+        if isinstance(block.prior, Function):
+            try:
+                check_numbers(prior)
+            except ValueError as error:
+                raise ValueError(
+                    f"parameter {row.name!r}, with the others at their prior medians: "
+                    f"{error}"
+                ) from None
+
+
+def _priors_with_others_known(
+    model: Model, edge: int, mass: float
+) -> Iterator[tuple[Block, Row, Any]]:
+    """Yield each free row's prior, those before it at an edge of a central interval."""
     values: dict[str, Any] = {}
     value = reader(model, values.__getitem__)
     for block in model.blocks:
@@ -138,13 +153,7 @@ def _check_dependent_priors(model: Model, edge: int, mass: float = 0.0) -> None:
             prior = block.prior_of(i)
             if isinstance(prior, Function):
                 prior = prior.at(value)
-                try:
-                    check_numbers(prior)
-                except ValueError as error:
-                    raise ValueError(
-                        f"parameter {row.name!r}, with the others at their prior "
-                        f"medians: {error}"
-                    ) from None
+            yield block, row, prior
             values[row.name] = central_interval(prior, mass)[edge]
 
 
@@ -235,16 +244,18 @@ def interval_of(model: Model, mass: float) -> np.ndarray:
 
 def check_periods(model: Model) -> None:
     """Raise where a prior that depends on others is not one period wide."""
-    for block in model.blocks:
+    blocks = [b for b in model.blocks if isinstance(b.prior, Function)]
+    if all(block.period is None for block in blocks):
+        return
+    for block, row, prior in _priors_with_others_known(model, 0, mass=0.0):
         if block.period is None or not isinstance(block.prior, Function):
             continue
-        vector = np.asarray(draw(model, jax.random.key(0), 1))[0]
-        low, high = bounds(block.prior.at(read_vector(model, vector)))
+        low, high = bounds(prior)
         width = np.ravel(np.asarray(high) - np.asarray(low))
         if not np.allclose(width, block.period, rtol=1e-6, atol=0):
             raise ValueError(
-                f"parameter {block.rows[0].name!r}: expected a prior whose support is "
-                f"one period, {block.period:.6g}, wide; got {block.prior}, which is "
+                f"parameter {row.name!r}: expected a prior whose support is one "
+                f"period, {block.period:.6g}, wide; got {block.prior}, which is "
                 f"{width[0]:.6g} wide; make it as wide as the period, or leave the "
                 "period out"
             )

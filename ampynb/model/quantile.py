@@ -13,6 +13,7 @@ from jax.scipy.special import ndtri
 from numpyro.distributions.transforms import ExpTransform
 
 from ampynb.model.inversion import inverted
+from ampynb.model.prior_numbers import Numbers
 from ampynb.model.von_mises import von_mises_quantile
 
 __all__ = [
@@ -113,9 +114,15 @@ def central_interval(prior: dist.Distribution, mass: float) -> tuple:
     shape = prior.batch_shape + prior.event_shape
     tails = ((1 - mass) / 2, (1 + mass) / 2)
     if has_quantile(prior):
-        return tuple(np.asarray(quantile(prior, jnp.full(shape, p))) for p in tails)
+        values = _quantile(Numbers(prior), *(jnp.full(shape, p) for p in tails))
+        return tuple(map(np.asarray, values))
     draws = np.asarray(prior.sample(jax.random.key(0), (_DRAWS,)))
     return tuple(np.quantile(draws, p, axis=0) for p in tails)
+
+
+@jax.jit
+def _quantile(prior: Numbers, *probabilities: jax.Array) -> list[jax.Array]:
+    return [quantile(prior.prior, one) for one in probabilities]
 
 
 def bounds(prior: dist.Distribution) -> tuple:

@@ -11,6 +11,7 @@ CELLS = 512
 HALVINGS = 40
 
 
+@jax.jit
 def von_mises_quantile(
     loc: jax.Array, concentration: jax.Array, probability: jax.Array
 ) -> jax.Array:
