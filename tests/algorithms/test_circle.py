@@ -21,7 +21,7 @@ from tests.algorithms.cases import CASES, Case, chain, outcome
 from tests.algorithms.test_laws import assert_identical, assert_mean
 
 TURN = 2 * np.pi
-FAST = ("mixture", "nuts", "nested")
+FAST = "mixture"
 VAGUE = ("stretch", "mixture", "nuts", "hmc")  # nested sampling refuses flat ones
 MODEL = anb.Model(
     angle=anb.Parameter(dist.Uniform(0.0, TURN), period=TURN),
@@ -51,10 +51,9 @@ def posterior_of(case: Case, single: float = 8.0, both: float = 20.0) -> Any:
     return anb.Posterior(Torus(single, both, case.use_jax), MODEL)
 
 
-def cases(slow: bool = True) -> Any:
-    posterior = [case for case in CASES if case.samples_posterior]
-    chosen = [case for case in posterior if slow or case.name in FAST]
-    marks = {c.name: () if c.name in FAST else pytest.mark.slow for c in chosen}
+def cases() -> Any:
+    chosen = [case for case in CASES if case.samples_posterior]
+    marks = {c.name: () if c.name == FAST else pytest.mark.slow for c in chosen}
     return pytest.mark.parametrize(
         "case", [pytest.param(c, id=c.name, marks=marks[c.name]) for c in chosen]
     )

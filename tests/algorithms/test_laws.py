@@ -82,10 +82,9 @@ def products(values: np.ndarray) -> np.ndarray:
 # The chain
 
 
-@all_long_cases
-@pytest.mark.parametrize(
-    "n", [7, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 50))]
-)
+@pytest.mark.slow  # with all optimisations of XLA, as users run it
+@all_cases
+@pytest.mark.parametrize("n", [1, 7, 50])
 def test_chain_does_not_depend_on_the_chunk_length(case: Case, n: int):
     algorithm, posterior = case.with_steps(ITERATIONS), case.problem().posterior
     whole = chain(algorithm, posterior, ITERATIONS)

@@ -113,6 +113,7 @@ def test_the_error_of_the_evidence_goes_by_the_information(found: Outcome):
     assert error == pytest.approx(expected, rel=0.25)
 
 
+@pytest.mark.slow
 def test_the_evidence_of_ten_correlated_dimensions():
     problem, expected = correlated()
     found = outcome(anb.Nested(), problem)
@@ -163,6 +164,7 @@ def gaussian(ndim: int) -> tuple[anb.Posterior, float]:
     return posterior(log_likelihood, v=dist.Normal(np.zeros(ndim), 1.0)), exact
 
 
+@pytest.mark.slow
 def test_few_live_points_are_not_biased_and_named():
     """The covariance of all 60 would pull new points inwards, by 3 errors."""
     target, expected = gaussian(15)
@@ -253,6 +255,7 @@ def test_points_of_the_same_likelihood_die_before_others_are_born(
 # Volumes, weights and draws
 
 
+@pytest.mark.slow
 def test_volumes_are_those_within_the_contours():
     """In one dimension the volume within a contour is known of each point."""
     target = posterior(steep, x=dist.Uniform(-1.0, 1.0))

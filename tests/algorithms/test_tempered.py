@@ -328,12 +328,9 @@ FOUR = FarModes(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "modes",
-    [
-        pytest.param(TWO, id="2-D, two"),
-        pytest.param(FOUR, id="10-D, four", marks=pytest.mark.slow),
-    ],
+    "modes", [pytest.param(TWO, id="2-D, two"), pytest.param(FOUR, id="10-D, four")]
 )
 def test_modes_get_their_weights_where_the_plain_ensemble_fails(modes: FarModes):
     tempered = run(modes, nwalkers=80, burn=3000, iterations=5000, ntemps=8)

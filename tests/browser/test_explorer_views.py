@@ -97,6 +97,7 @@ def test_images_look_as_matplotlib_draws_them(image, tmp_path):
     assert abs(shown - drawn).mean() < 1.0  # of 255: the images' edges
 
 
+@pytest.mark.slow
 def test_an_image_follows_its_slider_while_the_kernel_is_busy(image):
     slider, picture = image.slider("x"), image.picture("explorer")
     slider.focus()
@@ -202,8 +203,8 @@ def test_running_the_cell_many_times_leaves_nothing_behind(curve):
         left = "explorer.wait(), counts(), threads(), megabytes()"
         return literal_eval(curve.evaluate(f"({left})[1:]"))
 
-    before, _, megabytes_before = left_after(50)
-    after, threads, megabytes = left_after(150)
+    before, _, megabytes_before = left_after(30)
+    after, threads, megabytes = left_after(100)
     assert all(now <= then for now, then in zip(after[:2], before[:2], strict=True))
     # A figure may just be at work: what is left is what stays.
     until(lambda: left_now()[0][2] <= before[2])

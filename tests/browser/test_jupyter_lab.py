@@ -5,6 +5,8 @@ import pytest
 from interaction import flood, measure_latency
 from jupyter_lab import write_notebook
 
+pytestmark = pytest.mark.slow
+
 WIDGETS = """
 import io
 import time
@@ -106,7 +108,6 @@ def test_failing_cell_is_reported(open_notebook):
         page.check()
 
 
-@pytest.mark.slow
 def test_failing_callback_is_reported(open_notebook):
     page = open_notebook([(BUTTONS, "form")])
     page.run_all()
@@ -123,7 +124,6 @@ def test_failing_callback_is_reported(open_notebook):
         page.check()
 
 
-@pytest.mark.slow
 def test_failing_thread_is_reported(open_notebook):
     page = open_notebook([THREAD])
     page.run_all()
@@ -132,7 +132,6 @@ def test_failing_thread_is_reported(open_notebook):
     assert "ZeroDivisionError" in error
 
 
-@pytest.mark.slow
 def test_kernel_is_reached_without_a_trace(open_notebook):
     page = open_notebook(["import time", "time.sleep(1.5)"])
     page.execute("word = 'ab' * 2")
@@ -168,7 +167,6 @@ def test_slider_is_moved_by_keys_and_pointer(widgets, slider, picture, tmp_path)
     widgets.screenshot(tmp_path / "plot.png", cell="plot")
 
 
-@pytest.mark.slow
 def test_canvas_has_a_fingerprint(open_notebook):
     page = open_notebook([CANVAS, CANVAS, CANVAS.replace("20, 20", "20, 21")])
     page.run_all()
@@ -177,7 +175,6 @@ def test_canvas_has_a_fingerprint(open_notebook):
     assert first == same != other
 
 
-@pytest.mark.slow
 def test_latency_contains_the_kernels_delay(widgets, slider, picture):
     quick = measure_latency(widgets, slider, picture, moves=8)
     widgets.execute("delay = 0.2")

@@ -8,6 +8,8 @@ import pytest
 from jupyter_lab import write_notebook
 from test_explorer_views import COUNTS, DARK, until
 
+pytestmark = pytest.mark.slow
+
 SET_UP = """
 import jax.numpy as jnp
 import numpy as np
@@ -128,7 +130,6 @@ def sample(page, n):
 
 
 @pytest.mark.parametrize(("plot", "panel"), [("corner", (0, 1)), ("trace", (3, 0))])
-@pytest.mark.slow
 def test_a_click_on_a_sample_draws_the_fit_of_that_very_draw(
     corner, plot, panel, tmp_path
 ):
@@ -223,7 +224,6 @@ def test_a_slider_shows_the_run_again_without_the_kernel(corner, tmp_path):
     assert corner.button("▶ Play").is_visible()
 
 
-@pytest.mark.slow
 def test_it_is_drawn_for_the_theme_and_for_a_narrow_page(corner, tmp_path):
     both = "corner._board.page.dark == replay._pages['dark'] == {}"
     for theme, dark in (("JupyterLab Dark", True), ("JupyterLab Light", False)):
@@ -260,7 +260,6 @@ def test_the_saved_notebook_keeps_corner_plot_and_fit(corner):
     assert all(base64.b64decode(png).startswith(b"\x89PNG") for _, png in pictures)
 
 
-@pytest.mark.slow
 def test_running_the_cells_again_leaves_nothing_behind(corner):
     def left():
         return literal_eval(

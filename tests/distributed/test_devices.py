@@ -22,16 +22,8 @@ def on_four(*arguments: str | Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(
-    "case",
-    [
-        "ensemble",
-        *(
-            pytest.param(case, marks=pytest.mark.slow)
-            for case in ("halves", "tempered", "nuts")
-        ),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["ensemble", "halves", "tempered", "nuts"])
 def test_chains_do_not_depend_on_the_number_of_devices(case: str, tmp_path: Path):
     """Also where it does not divide them, or changes on the way.
 

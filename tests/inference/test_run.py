@@ -421,7 +421,7 @@ def interrupt(kind: str, times: int) -> dict[str, Any]:
     return json.loads(out)
 
 
-@pytest.mark.parametrize("kind", ["run", "wait"])
+@pytest.mark.parametrize("kind", ["run", pytest.param("wait", marks=pytest.mark.slow)])
 def test_an_interrupt_ends_at_the_edge_of_a_chunk_and_keeps_every_draw(kind: str):
     told = interrupt(kind, times=1)
     assert told["reason"] == "stopped"
@@ -429,7 +429,9 @@ def test_an_interrupt_ends_at_the_edge_of_a_chunk_and_keeps_every_draw(kind: str
     assert told["restored"]
 
 
-@pytest.mark.parametrize("kind", ["run twice", "wait twice"])
+@pytest.mark.parametrize(
+    "kind", ["run twice", pytest.param("wait twice", marks=pytest.mark.slow)]
+)
 def test_a_second_interrupt_raises(kind: str):
     told = interrupt(kind, times=2)
     assert told["raised"] == "KeyboardInterrupt"
