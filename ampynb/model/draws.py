@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -32,13 +33,13 @@ __all__ = [
     "allowed_fraction",
     "bounds_of",
     "check_dependent_priors",
-    "check_periods",
     "draw_allowed",
     "interval_of",
 ]
 
 MARGINAL_DRAWS = 20_001
 ROUNDS, SMALLEST_BATCH = 1000, 1000
+MEDIANS_AND_QUARTILES = ((0, 0.0), (0, 0.5), (1, 0.5))  # edge, and central mass
 
 
 @functools.partial(jax.jit, static_argnames="n")
@@ -115,46 +116,58 @@ def check_dependent_priors(model: Model) -> None:
     """Raise where a prior that depends on others is impossible wherever they are.
 
     It is looked at with the others at their medians, and then at their quartiles:
-    what is impossible only at some draws is an error when the prior is sampled.
+    what is impossible only at some draws is an error when the prior is sampled. That
+    of a parameter with a period must be one period wide at all of them.
     """
     if not _has_dependent_priors(model):
         return
-    try:
-        _check_dependent_priors(model, 0)
-    except ValueError as error:
-        for edge in (0, 1):
-            try:
-                return _check_dependent_priors(model, edge, mass=0.5)
-            except ValueError:
-                continue
-        raise error from None
+    found, errors = [], []
+    for edge, mass in MEDIANS_AND_QUARTILES:
+        try:
+            found.append(_dependent_priors(model, edge, mass))
+        except ValueError as error:
+            errors.append(error)
+        if found and not model.wraps:
+            return
+    if not found:
+        raise errors[0]
+    for row, prior in itertools.chain(*found):
+        if row.period is not None:
+            _check_width(row, row.period, prior, model.entry(row.name)[1])
 
 
-def _check_dependent_priors(model: Model, edge: int, mass: float = 0.0) -> None:
-    for block, row, prior in _priors_with_others_known(model, edge, mass):
-        if isinstance(block.prior, Function):
-            try:
-                check_numbers(prior)
-            except ValueError as error:
-                raise ValueError(
-                    f"parameter {row.name!r}, with the others at their prior medians: "
-                    f"{error}"
-                ) from None
-
-
-def _priors_with_others_known(
-    model: Model, edge: int, mass: float
-) -> Iterator[tuple[Block, Row, Any]]:
-    """Yield each free row's prior, those before it at an edge of a central interval."""
+def _dependent_priors(model: Model, edge: int, mass: float) -> list[tuple[Row, Any]]:
+    """Return them with the others at an edge of their central interval."""
     values: dict[str, Any] = {}
     value = reader(model, values.__getitem__)
+    found = []
     for block in model.blocks:
         for i, row in enumerate(block.rows):
             prior = block.prior_of(i)
             if isinstance(prior, Function):
                 prior = prior.at(value)
-            yield block, row, prior
+                try:
+                    check_numbers(prior)
+                except ValueError as error:
+                    raise ValueError(
+                        f"parameter {row.name!r}, with the others at their prior "
+                        f"medians: {error}"
+                    ) from None
+                found.append((row, prior))
             values[row.name] = central_interval(prior, mass)[edge]
+    return found
+
+
+def _check_width(row: Row, period: float, prior: Any, given: Any) -> None:
+    """Raise where a prior is not one period wide."""
+    low, high = bounds(prior)
+    width = np.ravel(np.asarray(high) - np.asarray(low))
+    if not np.allclose(width, period, rtol=1e-6, atol=0):
+        raise ValueError(
+            f"parameter {row.name!r}: expected a prior whose support is one period, "
+            f"{period:.6g}, wide; got {given}, which is {width[0]:.6g} wide; make "
+            "it as wide as the period, or leave the period out"
+        )
 
 
 def _hardly_allowed(model: Model, key: jax.Array) -> str:
@@ -240,25 +253,6 @@ def interval_of(model: Model, mass: float) -> np.ndarray:
         middle = pairs.mean(axis=1)
         pairs = pairs + (np.asarray(model.wrap(middle)) - middle)[:, None]
     return pairs
-
-
-def check_periods(model: Model) -> None:
-    """Raise where a prior that depends on others is not one period wide."""
-    blocks = [b for b in model.blocks if isinstance(b.prior, Function)]
-    if all(block.period is None for block in blocks):
-        return
-    for block, row, prior in _priors_with_others_known(model, 0, mass=0.0):
-        if block.period is None or not isinstance(block.prior, Function):
-            continue
-        low, high = bounds(prior)
-        width = np.ravel(np.asarray(high) - np.asarray(low))
-        if not np.allclose(width, block.period, rtol=1e-6, atol=0):
-            raise ValueError(
-                f"parameter {row.name!r}: expected a prior whose support is one "
-                f"period, {block.period:.6g}, wide; got {block.prior}, which is "
-                f"{width[0]:.6g} wide; make it as wide as the period, or leave the "
-                "period out"
-            )
 
 
 def _by_element(pairs: Iterable[tuple]) -> np.ndarray:

@@ -94,7 +94,6 @@ class Model:
         constants = {n: one for n, one in self._values.items() if is_constant(one)}
         self._structure = table.Structure(tree, self.rows, blocks, constants)
         draws.check_dependent_priors(self)
-        draws.check_periods(self)
         return self
 
     @classmethod

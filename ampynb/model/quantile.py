@@ -114,14 +114,14 @@ def central_interval(prior: dist.Distribution, mass: float) -> tuple:
     shape = prior.batch_shape + prior.event_shape
     tails = ((1 - mass) / 2, (1 + mass) / 2)
     if has_quantile(prior):
-        values = _quantile(Numbers(prior), *(jnp.full(shape, p) for p in tails))
+        values = _quantiles(Numbers(prior), *(jnp.full(shape, p) for p in tails))
         return tuple(map(np.asarray, values))
     draws = np.asarray(prior.sample(jax.random.key(0), (_DRAWS,)))
     return tuple(np.quantile(draws, p, axis=0) for p in tails)
 
 
 @jax.jit
-def _quantile(prior: Numbers, *probabilities: jax.Array) -> list[jax.Array]:
+def _quantiles(prior: Numbers, *probabilities: jax.Array) -> list[jax.Array]:
     return [quantile(prior.prior, one) for one in probabilities]
 
 

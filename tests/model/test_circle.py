@@ -170,11 +170,17 @@ def test_a_period_that_a_prior_cannot_have_is_refused(prior, period, message):
     [
         (lambda m: dist.Normal(m.a, 1), "on an interval of one period, 1; got"),
         (lambda m: dist.Uniform(m.a, m.a + 2), "one period, 1, wide; got .* 2 wide"),
+        (lambda m: dist.Uniform(m.a, jnp.exp(m.a) + m.a), "wide; got .* which is 0.5"),
     ],
 )
 def test_a_dependent_prior_that_is_not_one_period_wide_is_refused(prior, message):
     with pytest.raises(ValueError, match=message):
         anb.Model(a=dist.Normal(0, 1), b=anb.Parameter(prior, period=1.0))
+
+
+def test_a_dependent_prior_that_is_impossible_at_the_medians_may_have_a_period():
+    prior = anb.Parameter(lambda m: dist.Uniform(0.0, m.a / m.a), period=1.0)
+    assert anb.Model(a=dist.Normal(0, 1), b=prior).wraps
 
 
 # Means
