@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from contextlib import ExitStack
 from html import escape
@@ -48,6 +49,11 @@ __all__ = [
     "log_prior_model",
 ]
 
+OPTIONS_OF_RUN = dict.fromkeys(
+    [*(field.name for field in dataclasses.fields(Request)), "progress"],
+    "give it to run() or start()",
+)
+
 
 class InferenceEngine:
     """Samples the posterior of a model and an analysis.
@@ -77,7 +83,7 @@ class InferenceEngine:
         result = run.wait()
     """
 
-    @names_options
+    @functools.partial(names_options, elsewhere=OPTIONS_OF_RUN)
     def __init__(
         self,
         analysis: Analysis | Posterior,

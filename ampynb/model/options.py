@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -41,30 +42,44 @@ _ELSEWHERE = {
     "shape": "give the prior the shape, as in dist.Normal(0, 1).expand([3])",
     "seed": "give it to ampynb.InferenceEngine(analysis, model, seed=1)",
     "thin": "write run_kw={'thin_by': 10}",
-} | dict.fromkeys(
-    ["sampler", "iterations", "burn", "nwalkers", "workers", "path", "progress"],
-    "give it to run() or start() of ampynb.InferenceEngine(analysis, model)",
-)
+}
+_NOWHERE: Mapping[str, str] = MappingProxyType({})
 
 
-def meant(name: str, known: Collection[str]) -> str:
-    """Return the question which of the known names is meant; empty where none is."""
+def meant(
+    name: str, known: Collection[str], elsewhere: Mapping[str, str] = _NOWHERE
+) -> str:
+    """Return the question which of the known names is meant; empty where none is.
+
+    Parameters
+    ----------
+    elsewhere : dict of str to str
+        What to do with a name that belongs to something else.
+    """
     name = str(name)
     synonym = _MEANT.get(name.lower())
     if synonym in known:
         return f"did you mean {synonym!r}?"
+    if name in elsewhere:
+        return elsewhere[name]
     near = difflib.get_close_matches(name, list(known), n=1)
     near = near or difflib.get_close_matches(name.lower(), list(known), n=1)
     if near:
         return f"did you mean {near[0]!r}?"
-    return _ELSEWHERE.get(name) or _ELSEWHERE.get(synonym or "", "")
+    return elsewhere.get(synonym or "", "")
 
 
 def unknown_options(
-    what: str, unknown: Collection[str], known: Collection[str], otherwise: str
+    what: str,
+    unknown: Collection[str],
+    known: Collection[str],
+    otherwise: str,
+    elsewhere: Mapping[str, str] = _NOWHERE,
 ) -> str:
     """Return the message for options that do not exist, with those that are meant."""
-    hints = dict.fromkeys(hint for name in unknown if (hint := meant(name, known)))
+    of_others = {**_ELSEWHERE, **elsewhere}
+    found = (meant(name, known, of_others) for name in unknown)
+    hints = dict.fromkeys(filter(None, found))
     return (
         f"expected options of {what} ({', '.join(known)}); got "
         f"{', '.join(unknown)}; {' '.join(hints) or otherwise}"
@@ -92,8 +107,14 @@ def checked_count(name: str, count: Any, least: int, usual: int) -> int:
     return int(count)
 
 
-def names_options(taking: _ANY) -> _ANY:
-    """Let a class or a function say what is meant by an option that it has not."""
+def names_options(taking: _ANY, elsewhere: Mapping[str, str] = _NOWHERE) -> _ANY:
+    """Let a class or a function say what is meant by an option that it has not.
+
+    Parameters
+    ----------
+    elsewhere : dict of str to str
+        What to do with an option that is one of something else.
+    """
     given: Any = taking
     called = taking.__init__ if isinstance(taking, type) else taking
     # A method's own name for itself is none of the options.
@@ -112,7 +133,9 @@ def names_options(taking: _ANY) -> _ANY:
         if not options.keys() <= allowed:
             unknown = [name for name in options if name not in allowed]
             what = taking.__qualname__.removesuffix(".__init__")
-            raise TypeError(unknown_options(what, unknown, known, "leave it out"))
+            raise TypeError(
+                unknown_options(what, unknown, known, "leave it out", elsewhere)
+            )
         return called(*args, **options)
 
     allowed = frozenset(known)

@@ -1,5 +1,6 @@
 """Misspelt options say what is meant, wherever options are taken."""
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -33,10 +34,6 @@ CASES = {
     "live points": (lambda: any_of.Nested(nlive=50), "'nwalkers'"),
     "an analysis": (lambda: any_of.Analysis(usejax=True), "'use_jax'"),
     "an engine": (lambda: any_of.InferenceEngine(1, 2, sede=3), "'seed'"),
-    "a sampler for an engine": (
-        lambda: any_of.InferenceEngine(1, 2, sampler="nuts"),
-        "give it to run() or start()",
-    ),
     "steps for an engine": (
         lambda: any_of.InferenceEngine(1, 2, n_steps=100),
         "give it to run() or start()",
@@ -66,6 +63,18 @@ def test_a_misspelt_option_says_what_is_meant(call, word):
         call()
     for part in ("expected", "got", word):
         assert part in str(told.value)
+
+
+@pytest.mark.parametrize("name", list(inspect.signature(ENGINE.run).parameters))
+def test_an_engine_says_where_the_options_of_a_run_go(name):
+    with pytest.raises(TypeError, match=r"got \w+; give it to run\(\) or start\(\)"):
+        any_of.InferenceEngine(1, 2, **{name: 1})
+
+
+def test_a_parameter_is_not_taken_for_an_option():
+    with pytest.raises(ValueError, match="'path'") as told:
+        LINE.model.fix(path=1.0)
+    assert "run()" not in str(told.value)
 
 
 def test_an_option_that_is_nothing_like_another_lists_those_there_are():
