@@ -21,7 +21,16 @@ from tests.algorithms.cases import CASES, Case, chain, outcome
 from tests.algorithms.test_laws import assert_identical, assert_mean
 
 TURN = 2 * np.pi
-FAST = "mixture"
+each_case = pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(
+            c, id=c.name, marks=() if c.name == "mixture" else pytest.mark.slow
+        )
+        for c in CASES
+        if c.samples_posterior
+    ],
+)
 VAGUE = ("stretch", "mixture", "nuts", "hmc")  # nested sampling refuses flat ones
 MODEL = anb.Model(
     angle=anb.Parameter(dist.Uniform(0.0, TURN), period=TURN),
@@ -51,14 +60,6 @@ def posterior_of(case: Case, single: float = 8.0, both: float = 20.0) -> Any:
     return anb.Posterior(Torus(single, both, case.use_jax), MODEL)
 
 
-def cases() -> Any:
-    chosen = [case for case in CASES if case.samples_posterior]
-    marks = {c.name: () if c.name == FAST else pytest.mark.slow for c in chosen}
-    return pytest.mark.parametrize(
-        "case", [pytest.param(c, id=c.name, marks=marks[c.name]) for c in chosen]
-    )
-
-
 def moments(position: np.ndarray) -> np.ndarray:
     """Return what the moments of both angles are the means of."""
     first = position[..., 0] - 0.05
@@ -85,7 +86,7 @@ def assert_on_torus(case: Case, single: float, both: float) -> None:
     assert_mean(moments(draws), exact(single, both), case)
 
 
-@cases()
+@each_case
 def test_a_correlated_mode_over_both_seams(case: Case):
     assert_on_torus(case, 8.0, 20.0)
 
@@ -99,7 +100,7 @@ def test_a_torus_on_which_little_is_known(case: Case, known: tuple[float, float]
     assert_on_torus(case, *known)
 
 
-@cases()
+@each_case
 def test_chain_does_not_depend_on_the_chunk_length(case: Case):
     algorithm, posterior = case.with_steps(40), posterior_of(case)
     whole = chain(algorithm, posterior, 500)

@@ -11,6 +11,8 @@ from scipy import stats
 
 import ampynb as anb
 
+pytestmark = pytest.mark.usefixtures("all_optimisations")
+
 DATA = np.array([0.3, -1.2, 2.0, 0.0, 5.0, 1.1])
 NOISE = np.array([0.5, 1.0, 2.0, 0.1, 1.5, 0.7])
 MODEL = np.array([0.0, -1.0, 2.5, 0.05, 1.0, 1.0])
@@ -126,8 +128,7 @@ def test_numpy_stays_in_numpy(name):
 def test_no_count_where_none_is_expected_is_certain():
     for array in (np.array, jnp.array):
         certain = anb.PoissonFit(array([0.0, 1.0]), array([0.0, 1.0]))
-        found = certain.pointwise_log_likelihood
-        np.testing.assert_allclose(found, [0.0, -1.0], rtol=1e-14)
+        assert certain.pointwise_log_likelihood.tolist() == [0.0, -1.0]
     impossible = anb.PoissonFit(jnp.array([1.0]), jnp.array([0.0]))
     assert impossible.log_likelihood == -np.inf
 

@@ -210,7 +210,7 @@ def test_running_the_cell_many_times_leaves_nothing_behind(curve):
     until(lambda: left_now()[0][2] <= before[2])
     assert threads <= 3, "those that rest or work for all explorers"
     # IPython keeps the last thousand values of cells, and so what is left of each.
-    assert megabytes - megabytes_before < 10
+    assert megabytes - megabytes_before < 7
     assert curve.outputs("explorer").locator("canvas").count() == 1
     curve.check()
 
