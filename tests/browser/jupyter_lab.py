@@ -271,9 +271,28 @@ class NotebookPage:
     def wait_idle(self, timeout: float = 30, quiet: float = 0.1) -> None:
         """Wait until no request is open and no message has come for a `quiet` while.
 
-        A background thread in the kernel counts as idle when it sends nothing so long.
+        What has come by then is painted. A background thread in the kernel counts as
+        idle when it sends nothing so long: see `wait_drawn`.
         """
         self._wait("activity", quiet * 1000, timeout)
+        self.wait_painted()
+
+    def wait_drawn(self, *explorers: str, timeout: float = 60) -> None:
+        """Wait until explorers have drawn all that they were asked for, and it is seen.
+
+        Parameters
+        ----------
+        *explorers
+            Their names in the kernel: they draw in threads, which may take any time.
+        """
+        self.wait_idle(timeout)  # until it has heard of the last move
+        for name in explorers:
+            self.execute(f"assert {name}.wait({timeout})", timeout + 10)
+        self.wait_idle(timeout)
+
+    def wait_painted(self) -> None:
+        """Wait until the page shows what it has been given so far."""
+        self._probe("painted")
 
     def cell_errors(self) -> list[str]:
         """Return the errors that stand in the notebook's outputs now."""

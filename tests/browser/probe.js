@@ -125,6 +125,11 @@
   const callbackErrors = () =>
     errors.filter((error) => !failedRequests.has(error.request)).map((error) => error.text);
 
+  // A frame that is asked for in a frame comes after all that the first one has drawn.
+  const painted = () => new Promise((resolve) => {
+    requestAnimationFrame(() => requestAnimationFrame(() => resolve(null)));
+  });
+
   const scratch = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
 
   function hashPixels(picture, width, height) {
@@ -178,7 +183,7 @@
   }
 
   window.probe = {
-    attach, armLatency, callbackErrors, cellErrors, evaluate, fingerprint, run, runAgain, until,
+    attach, armLatency, callbackErrors, cellErrors, evaluate, fingerprint, painted, run, runAgain, until,
     findTag: (tag) => cells().findIndex((cell) => tagsOf(cell).includes(tag)),
     save: () => panel().context.save(),
     shutDown: () => panel().sessionContext.shutdown(),

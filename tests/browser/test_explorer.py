@@ -70,7 +70,7 @@ def test_a_moved_slider_redraws_the_model_at_its_value(explorer):
     before = picture.fingerprint()
     slider.focus()
     slider.press("ArrowRight", 20)
-    explorer.wait_idle()
+    explorer.wait_drawn("explorer")
     assert picture.fingerprint() != before
     assert float(explorer.evaluate("explorer.vector[0].item()")) == pytest.approx(
         slider.value
@@ -83,7 +83,7 @@ def test_a_moved_slider_redraws_the_model_at_its_value(explorer):
 def test_a_logarithmic_prior_has_a_logarithmic_slider(explorer):
     slider = explorer.slider("period")
     slider.drag(0.75)
-    explorer.wait_idle()
+    explorer.wait_drawn("explorer")
     period = float(explorer.evaluate("explorer.vector[1].item()"))
     assert period == pytest.approx(10**0.5, rel=0.1)  # three quarters of -1 to 1
 
@@ -92,7 +92,7 @@ def test_a_typed_number_is_kept_exactly_and_moves_the_slider(explorer):
     box = explorer.outputs("explorer").get_by_label("value of offset")
     box.fill("0.123456789")
     box.press("Enter")
-    explorer.wait_idle()
+    explorer.wait_drawn("explorer")
     assert float(explorer.evaluate("explorer.vector[2].item()")) == 0.123456789
     assert explorer.slider("offset").value == pytest.approx(0.123, abs=0.02)
 
@@ -100,7 +100,7 @@ def test_a_typed_number_is_kept_exactly_and_moves_the_slider(explorer):
 def test_a_flood_of_moves_settles_on_the_last(explorer):
     slider, picture = explorer.slider("amplitude"), explorer.picture("explorer")
     flood(explorer, slider, moves=200, seconds=2)
-    explorer.wait_idle(quiet=0.5)
+    explorer.wait_drawn("explorer")
     assert float(explorer.evaluate("explorer.vector[0].item()")) == pytest.approx(
         slider.value
     )
@@ -109,7 +109,7 @@ def test_a_flood_of_moves_settles_on_the_last(explorer):
     slider.focus()
     for key in ("ArrowLeft", "ArrowRight"):
         slider.press(key)
-        explorer.wait_idle(quiet=0.5)
+        explorer.wait_drawn("explorer")
     assert picture.fingerprint() == settled
 
 
@@ -131,11 +131,11 @@ def test_the_page_says_once_for_each_picture_that_it_waits(open_notebook):
     page.page.evaluate(COUNT)
     slider = page.slider("period")
     measure_latency(page, slider, page.picture("explorer"), moves=8)
-    page.wait_idle(quiet=0.5)
+    page.wait_drawn("explorer")
     counted = page.page.evaluate("() => window.counted")
     assert 1 <= counted["waits"] <= counted["frames"], counted
     flood(page, slider, moves=100, seconds=1)
-    page.wait_idle(quiet=0.5)
+    page.wait_drawn("explorer")
     counted = page.page.evaluate("() => window.counted")
     assert counted["waits"] <= counted["frames"], counted
     page.check()
@@ -180,20 +180,20 @@ def test_the_picture_follows_while_the_kernel_is_busy(open_notebook):
         page.run_cell(cell)
     slider, picture = page.slider("amplitude"), page.picture("explorer")
     slider.focus()
-    page.wait_idle(quiet=0.5)
+    page.wait_drawn("explorer")  # all pictures of the slider are made
     page.start_cell("busy")
     seen = [picture.fingerprint()]
     numbers = [page.text("explorer")]
     for _ in range(5):
         slider.press("ArrowRight")
-        page.page.wait_for_timeout(100)
+        page.wait_painted()
         seen.append(picture.fingerprint())
         numbers.append(page.text("explorer"))
     assert len(set(seen)) == len(set(numbers)) == 6
     value = page.outputs("explorer").get_by_label("value of amplitude").input_value()
     assert float(value) == pytest.approx(slider.value)
-    assert page.evaluate("'busy' in globals() and explorer.wait()", timeout=15)
-    page.wait_idle(quiet=0.5)
+    assert page.evaluate("'busy' in globals()", timeout=15) == "True"
+    page.wait_drawn("explorer")
     # What the sweep showed last is what the kernel draws exactly.
     assert picture.fingerprint() == seen[-1]
     assert float(page.evaluate("explorer.vector[0].item()")) == pytest.approx(
@@ -217,9 +217,7 @@ def test_the_saved_notebook_shows_the_last_state_without_a_kernel(open_notebook)
     page = open_notebook([SET_UP, (EXPLORE, "explorer")])
     page.run_all()
     page.slider("amplitude").press("ArrowLeft", 20)
-    page.wait_idle()
-    page.execute("assert explorer.wait()", timeout=30)
-    page.wait_idle(quiet=0.5)
+    page.wait_drawn("explorer")
     saved = nbformat.reads(json.dumps(page.save()), as_version=4)
     html, _ = HTMLExporter().from_notebook_node(saved)
     assert html.count("FitExplorer(amplitude=2, period=1, offset=0)") >= 1

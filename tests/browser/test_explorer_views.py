@@ -90,7 +90,7 @@ def image(lab, tmp_path_factory):
 @pytest.mark.slow
 def test_images_look_as_matplotlib_draws_them(image, tmp_path):
     image.execute("explorer.set(flux=2.5, x=0.5)")
-    image.wait_idle(quiet=0.5)
+    image.wait_drawn("explorer")
     image.screenshot(tmp_path / "image.png", cell="explorer")
     shown, drawn = canvas_of(image), matplotlib_of(image)
     assert shown.shape == drawn.shape
@@ -101,15 +101,13 @@ def test_images_look_as_matplotlib_draws_them(image, tmp_path):
 def test_an_image_follows_its_slider_while_the_kernel_is_busy(image):
     slider, picture = image.slider("x"), image.picture("explorer")
     slider.focus()
-    image.wait_idle(quiet=0.5)
-    image.execute("assert explorer.wait()")  # all pictures of the slider are made
-    image.wait_idle(quiet=0.5)
+    image.wait_drawn("explorer")  # all pictures of the slider are made
     image.execute("import threading, time; go = threading.Event()")
     image.page.evaluate("code => probe.evaluate(code, 1)", "go.wait(3)")
     seen = {picture.fingerprint()}
     for _ in range(4):
         slider.press("ArrowRight")
-        image.page.wait_for_timeout(100)
+        image.wait_painted()
         seen.add(picture.fingerprint())
     assert len(seen) == 5
     image.wait_idle()
@@ -153,7 +151,7 @@ def test_buttons_and_locks_work_from_the_keyboard(curve):
     page, slider = curve.page, curve.slider("amplitude")
     slider.focus()
     slider.press("ArrowRight", 3)
-    curve.wait_idle(quiet=0.3)
+    curve.wait_drawn("explorer")
     curve.button("↶ Undo").press("Enter")
     until(lambda: curve.evaluate("explorer.vector[0].item()") == "2.5")
     until(lambda: slider.value == 2.5)  # the page hears of it after the kernel
@@ -224,14 +222,14 @@ def test_a_slow_network_does_not_slow_the_picture_down(lab, tmp_path):
         page.run_all()
         slider, picture = page.slider("amplitude"), page.picture("explorer")
         slider.focus()
-        page.wait_idle(quiet=1.5)
+        page.wait_drawn("explorer")
         begun = time.monotonic()
         page.evaluate("1")
         assert time.monotonic() - begun > delay  # it is slow indeed
         moves = measure_latency(page, slider, picture, moves=9)
         assert statistics.median(moves) < 1000 * delay / 2
         flood(page, slider, moves=200, seconds=2)
-        page.wait_idle(quiet=1.0)
+        page.wait_drawn("explorer")
         assert float(page.evaluate("explorer.vector[0].item()")) == pytest.approx(
             slider.value
         )

@@ -27,7 +27,7 @@ def test_a_slider_changes_the_picture(quickstart):
     before = picture.fingerprint()
     slider.focus()
     slider.press("ArrowRight", 10)
-    quickstart.wait_idle()
+    quickstart.wait_drawn("explorer")
     assert picture.fingerprint() != before
     quickstart.check()
 

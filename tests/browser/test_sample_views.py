@@ -79,7 +79,7 @@ def corner(lab, tmp_path_factory):
     page.run_all(timeout=120)
     page.page.set_viewport_size({"width": 1500, "height": 1100})
     until(lambda: is_drawn_for_its_width(page))
-    wait_drawn(page)
+    page.wait_drawn("corner", "replay")
     yield page
     page.check()
     page.close()
@@ -90,11 +90,6 @@ def is_drawn_for_its_width(page):
     width = pane.evaluate("pane => pane.clientWidth")
     asked = page.evaluate("corner._board.page.corner")
     return asked == str(width) and abs(width - float(page.evaluate(WIDTH))) < 2
-
-
-def wait_drawn(page):
-    page.execute("corner.wait() and replay.wait()", timeout=30)
-    page.wait_idle(quiet=0.5)
 
 
 def canvases(page):
@@ -137,7 +132,7 @@ def test_a_click_on_a_sample_draws_the_fit_of_that_very_draw(
     corner.page.mouse.click(
         *place_of(corner, plot, panel, [values[column] for column in panel])
     )
-    corner.wait_idle(quiet=0.5)
+    corner.wait_drawn("corner")
     assert corner.evaluate("corner.chosen") == f"('', {index})"
     assert float(corner.evaluate("curve_in_the_page()")) < 1e-3  # px
     amplitude = corner.evaluate("f'{result.flat_draws[corner.chosen[1]][0]:.5g} mJy'")
@@ -169,7 +164,7 @@ def test_a_rectangle_draws_the_fits_inside_and_says_how_many(corner, tmp_path):
     mouse.move(*end, steps=5)
     mouse.up()
     until(lambda: corner.evaluate("corner.region is not None") == "True")
-    corner.wait_idle(quiet=0.5)
+    corner.wait_drawn("corner")
     (told,) = re.findall(r"(\d+) of 6400 draws inside", corner.text("corner"))
     count = f"np.all((d >= {low[:2]}) & (d <= {high[:2]}), axis=1).sum().item()"
     inside = int(corner.evaluate(f"(lambda d: {count})(result.flat_draws[:, :2])"))
@@ -205,17 +200,17 @@ def test_a_slider_shows_the_run_again_without_the_kernel(corner, tmp_path):
     corner.execute("import threading, time; go = threading.Event()")
     corner.page.evaluate("code => probe.evaluate(code, 1)", "go.wait(1.5)")
     slider.press("End")
-    corner.page.wait_for_timeout(100)
+    corner.wait_painted()
     assert corner.outputs("replay").get_by_text("step 400 of 400").is_visible()
     assert scatter.fingerprint() != begun[0] and fit.fingerprint() != begun[1]
-    corner.wait_idle(quiet=0.3)
+    corner.wait_drawn("replay")
     assert corner.evaluate("replay.position") == corner.evaluate(
         "len(replay.moments) - 1"
     )
     corner.outputs("replay").get_by_label("fit that is drawn").select_option("median")
     until(lambda: corner.evaluate("replay.view.fit") == "'median'")
     corner.execute("replay.go(20)")
-    corner.wait_idle(quiet=0.3)
+    corner.wait_drawn("replay")
     corner.screenshot(tmp_path / "replay.png", cell="replay")
     slider.press("Home")
     corner.button("▶ Play").click()
@@ -229,12 +224,12 @@ def test_it_is_drawn_for_the_theme_and_for_a_narrow_page(corner, tmp_path):
     for theme, dark in (("JupyterLab Dark", True), ("JupyterLab Light", False)):
         corner.page.evaluate(DARK % theme)
         until(lambda dark=dark: corner.evaluate(both.format(dark)) == "True")
-        wait_drawn(corner)
+        corner.wait_drawn("corner", "replay")
         for cell in ("corner", "replay"):
             corner.screenshot(tmp_path / f"{theme} {cell}.png", cell=cell)
     corner.page.set_viewport_size({"width": 470, "height": 1000})
     until(lambda: is_drawn_for_its_width(corner))
-    wait_drawn(corner)
+    corner.wait_drawn("corner", "replay")
     for cell in ("corner", "replay"):
         corner.screenshot(tmp_path / f"narrow {cell}.png", cell=cell)
         view = corner.outputs(cell).locator(".ampynb-corner")
@@ -243,8 +238,7 @@ def test_it_is_drawn_for_the_theme_and_for_a_narrow_page(corner, tmp_path):
 
 def test_the_saved_notebook_keeps_corner_plot_and_fit(corner):
     corner.execute("corner.choose(0)")
-    corner.execute("corner.wait()", timeout=30)
-    corner.wait_idle(quiet=0.5)
+    corner.wait_drawn("corner")
     cells = corner.save()["cells"]
     (html,) = [
         "".join(output["data"]["text/html"])
