@@ -222,6 +222,7 @@ def test_a_page_that_says_it_waits_changes_nothing(explorer):
 def test_a_sweep_is_asked_for_in_a_message_and_sent(explorer, monkeypatch):
     sent = []
     monkeypatch.setattr(type(explorer.widget), "send", lambda *told: sent.append(told))
+    explorer._board.drawing.seconds = 0.0  # a slow machine makes fewer frames
     explorer.widget._handle_custom_msg({"do": "sweep", "name": "slope"}, [])
     assert explorer.wait()
     (_, content, buffers), *backgrounds = sent
