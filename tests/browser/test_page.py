@@ -17,6 +17,7 @@ def explorer():
         x0=3.0,
     )
     explorer = anb.explore(Line(x, 1.5 * x - 0.5, np.full(30, 0.5)), model)
+    explorer._board.drawing.seconds = 0.0  # a slow machine makes fewer frames
     yield explorer
     explorer.close()
 
