@@ -238,7 +238,7 @@ class NotebookPage:
 
     def wait_open(self, timeout: float = 60) -> None:
         """Wait for notebook and kernel; then begin to note the kernel's messages."""
-        self._wait("opening", self.path.as_posix(), timeout)
+        self._wait("until", timeout, "opening", self.path.as_posix())
         self._probe("attach")
 
     def run_all(self, timeout: float = 60) -> None:
@@ -274,8 +274,7 @@ class NotebookPage:
         What has come by then is painted. A background thread in the kernel counts as
         idle when it sends nothing so long: see `wait_drawn`.
         """
-        self._wait("activity", quiet * 1000, timeout)
-        self.wait_painted()
+        self._wait("settled", timeout, quiet * 1000)
 
     def wait_drawn(self, *explorers: str, timeout: float = 60) -> None:
         """Wait until explorers have drawn all that they were asked for, and it is seen.
@@ -384,8 +383,8 @@ class NotebookPage:
         script = f"(arguments_) => probe.{function}(...arguments_)"
         return self.page.evaluate(script, arguments)
 
-    def _wait(self, blocker: str, argument: object, timeout: float) -> None:
-        awaited = self._probe("until", blocker, argument, timeout * 1000)
+    def _wait(self, function: str, timeout: float, *arguments: object) -> None:
+        awaited = self._probe(function, *arguments, timeout * 1000)
         if awaited:
             raise TimeoutError(f"{self.path.name}: waited {timeout} s for {awaited}")
 

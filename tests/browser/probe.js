@@ -7,6 +7,7 @@
   const texts = new Map(); // what each request has printed to stderr
   let commands = 0;
   let lastActivity = 0;
+  let decoding = 0; // pictures, which appear when that is done
   let latency = null;
 
   const panel = () => window.jupyterapp?.shell?.currentWidget;
@@ -63,6 +64,7 @@
           return 'an image to load';
         }
       }
+      if (decoding) return 'a picture to be decoded';
       return performance.now() - lastActivity < quietMs ? 'messages to come to rest' : '';
     },
   };
@@ -125,10 +127,31 @@
   const callbackErrors = () =>
     errors.filter((error) => !failedRequests.has(error.request)).map((error) => error.text);
 
-  // A frame that is asked for in a frame comes after all that the first one has drawn.
-  const painted = () => new Promise((resolve) => {
-    requestAnimationFrame(() => requestAnimationFrame(() => resolve(null)));
-  });
+  const decode = window.createImageBitmap.bind(window);
+  window.createImageBitmap = (...picture) => {
+    decoding += 1;
+    return decode(...picture).finally(() => { decoding -= 1; });
+  };
+
+  // Messages that have come may still be read one after the other. A frame that is asked
+  // for in a frame comes after all that the first one has drawn.
+  async function painted() {
+    await kernel()?._msgChain;
+    await new Promise((resolve) => {
+      requestAnimationFrame(() => requestAnimationFrame(resolve));
+    });
+  }
+
+  // Idle, and nothing that was painted since has begun anything else.
+  async function settled(quietMs, timeoutMs) {
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      const awaited = await until('activity', quietMs, deadline - performance.now());
+      if (awaited) return awaited;
+      await painted();
+      if (!blockers.activity(0)) return '';
+    }
+  }
 
   const scratch = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
 
@@ -183,7 +206,7 @@
   }
 
   window.probe = {
-    attach, armLatency, callbackErrors, cellErrors, evaluate, fingerprint, painted, run, runAgain, until,
+    attach, armLatency, callbackErrors, cellErrors, evaluate, fingerprint, painted, run, runAgain, settled, until,
     findTag: (tag) => cells().findIndex((cell) => tagsOf(cell).includes(tag)),
     save: () => panel().context.save(),
     shutDown: () => panel().sessionContext.shutdown(),
