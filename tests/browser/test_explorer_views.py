@@ -17,6 +17,9 @@ import numpy as np
 import numpyro.distributions as dist
 
 import ampynb as anb
+from ampynb.widgets import drawing
+
+drawing.MOST_SECONDS = np.inf  # a slow machine makes fewer frames
 
 
 class Blob(anb.Analysis):
