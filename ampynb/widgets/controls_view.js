@@ -102,4 +102,4 @@ function render({ model, el }) {
   };
 }
 
-export default { render };
+export default { initialize, render };

@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-import anywidget
 import traitlets
 
 from ampynb.widgets.control_channel import address_of
+from ampynb.widgets.page_widget import PageWidget
 from ampynb.widgets.view import source
 
 __all__ = ["ControlsView"]
@@ -17,7 +17,7 @@ __all__ = ["ControlsView"]
 MOST_REMEMBERED = 64
 
 
-class ControlsView(anywidget.AnyWidget):
+class ControlsView(PageWidget):
     """Buttons, and the rule with its number, as one widget.
 
     The page shows at once that a button was pressed, and what comes of it as soon as
@@ -38,7 +38,7 @@ class ControlsView(anywidget.AnyWidget):
         Of this view on the kernel's control channel; empty where there is none.
     """
 
-    _esm = source("parts.js", "ask.js", "controls_view.js")
+    _esm = source("page_widget.js", "parts.js", "ask.js", "controls_view.js")
 
     buttons = traitlets.List().tag(sync=True)
     rules = traitlets.Dict().tag(sync=True)

@@ -370,4 +370,4 @@ function render({ model, el }) {
   };
 }
 
-export default { render };
+export default { initialize, render };

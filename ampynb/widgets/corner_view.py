@@ -37,7 +37,7 @@ class CornerView(FitView):
         ``text``, and the ranges by column.
     """
 
-    _esm = source("draw.js", "parts.js", "samples.js", "corner.js")
+    _esm = source("page_widget.js", "draw.js", "parts.js", "samples.js", "corner.js")
     _css = source("explorer.css", "corner.css")
 
     corner = traitlets.Dict().tag(sync=True)

@@ -22,4 +22,4 @@ function render({ model, el }) {
   };
 }
 
-export default { render };
+export default { initialize, render };

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import anywidget
 import traitlets
 
+from ampynb.widgets.page_widget import PageWidget
 from ampynb.widgets.view import source
 
 __all__ = ["PictureView"]
 
 
-class PictureView(anywidget.AnyWidget):
+class PictureView(PageWidget):
     """An image with a text for those who do not see it, which ipywidgets' has not.
 
     Attributes
@@ -20,7 +20,7 @@ class PictureView(anywidget.AnyWidget):
     alt : str
     """
 
-    _esm = source("picture_view.js")
+    _esm = source("page_widget.js", "picture_view.js")
 
     value = traitlets.Bytes().tag(sync=True)
     alt = traitlets.Unicode().tag(sync=True)

@@ -38,7 +38,7 @@ class ReplayView(FitView):
     temperature : int
     """
 
-    _esm = source("draw.js", "parts.js", "samples.js", "replay.js")
+    _esm = source("page_widget.js", "draw.js", "parts.js", "samples.js", "replay.js")
     _css = source("explorer.css", "corner.css")
 
     scatter = traitlets.Dict().tag(sync=True)

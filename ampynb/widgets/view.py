@@ -15,13 +15,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import numpy as np
 import traitlets
 from ipywidgets import widget_serialization
 
 from ampynb.plots.scene import Frames
 from ampynb.widgets.drawing import Frame, Sweep
+from ampynb.widgets.page_widget import PageWidget
 
 __all__ = ["ExplorerView", "FitView", "packed_parts", "source"]
 
@@ -33,7 +33,7 @@ def source(*names: str) -> str:
     return "\n".join((HERE / name).read_text(encoding="utf-8") for name in names)
 
 
-class FitView(anywidget.AnyWidget):
+class FitView(PageWidget):
     """What shows a fit in the page: its scene, its background and its moving parts.
 
     Attributes
@@ -119,7 +119,7 @@ class ExplorerView(FitView):
         The user's own panels, as a PNG.
     """
 
-    _esm = source("draw.js", "parts.js", "explorer.js")
+    _esm = source("page_widget.js", "draw.js", "parts.js", "explorer.js")
     _css = source("explorer.css")
 
     controls = traitlets.List().tag(sync=True, **widget_serialization)

@@ -57,6 +57,7 @@ def stop_with_parent():
 threading.Thread(target=stop_with_parent, daemon=True).start()
 runpy.run_module("jupyterlab", run_name="__main__", alter_sys=True)
 """
+LATE = "[anywidget] Failed to initialize model."
 TERMINAL_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 Cell = str | tuple[str, str]
@@ -227,14 +228,27 @@ class NotebookPage:
         The Playwright page, for all that has no method here.
     path
         The notebook's path below the server's root.
+
+    Attributes
+    ----------
+    late_widgets : int
+        How many widgets anywidget gave up as they took more than two seconds to load.
+        No errors, as ours live with it; those that a message came for are not counted.
     """
 
     def __init__(self, lab: JupyterLab, page: "Page", path: Path):
         self.lab = lab
         self.page = page
         self.path = path
+        self.late_widgets = 0
         self._script_errors: list[str] = []
-        page.on("pageerror", lambda error: self._script_errors.append(str(error)))
+        page.on("pageerror", self._note_script_error)
+
+    def _note_script_error(self, error: Exception) -> None:
+        if str(error) == LATE:
+            self.late_widgets += 1
+        else:
+            self._script_errors.append(str(error))
 
     def wait_open(self, timeout: float = 60) -> None:
         """Wait for notebook and kernel; then begin to note the kernel's messages."""
