@@ -210,8 +210,9 @@ def test_running_the_cell_many_times_leaves_nothing_behind(curve):
     # A figure may just be at work: what is left is what stays.
     until(lambda: left_now()[0][2] <= before[2])
     assert threads <= 3, "those that rest or work for all explorers"
-    # IPython keeps the last thousand values of cells, and so what is left of each.
-    assert megabytes - megabytes_before < 7
+    # IPython keeps the last thousand values of cells, and so what is left of each: some
+    # 4 MB here, and a few more or less. The scenes of a hundred explorers are 400 MB.
+    assert megabytes - megabytes_before < 20
     assert curve.outputs("explorer").locator("canvas").count() == 1
     curve.check()
 
