@@ -18,6 +18,7 @@ from ampynb.model.model import Model
 from ampynb.model.options import names_options
 from ampynb.model.table import Row, periods_of
 from ampynb.model.tree import RESERVED
+from ampynb.model.units import checked_unit
 
 __all__ = ["Latent", "LatentError", "LatentSamples", "check_names"]
 
@@ -29,7 +30,7 @@ class Latent:
 
     Parameters
     ----------
-    unit : str
+    unit : str, or unit of astropy
         Unit of the values, for tables and axes: ``"km/s"``.
     label : str, optional
         LaTeX for plots, with or without dollar signs around it; the name serves where
@@ -48,6 +49,7 @@ class Latent:
     period: float | None = None
 
     def __post_init__(self):
+        object.__setattr__(self, "unit", checked_unit(self.unit))
         object.__setattr__(self, "label", checked_label(self.label))
         if self.period is not None:
             check_period(self.period)

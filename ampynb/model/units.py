@@ -8,12 +8,21 @@ hold between the numbers too; a fit converts to the unit of its data.
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
+from numbers import Number
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-__all__ = ["System", "UnitValues", "in_unit", "with_unit", "without_unit"]
+__all__ = [
+    "System",
+    "UnitValues",
+    "checked_unit",
+    "in_unit",
+    "with_unit",
+    "without_unit",
+]
 
 _OF_ONE_UNIT = {
     "add", "subtract", "less", "less_equal", "greater", "greater_equal", "equal",
@@ -195,7 +204,7 @@ def without_unit(given: Any, unit: Any) -> tuple[Any, str]:
     ValueError
         Where a unit cannot be converted.
     """
-    unit = unit if isinstance(unit, str) or unit is None else str(unit)
+    unit = checked_unit(unit)
     named = _arguments(given)
     units = [
         own for value in named.values() if (own := with_unit(value)[1]) is not None
@@ -215,6 +224,18 @@ def without_unit(given: Any, unit: Any) -> tuple[Any, str]:
         return kind(**numbers), str(target)
     except TypeError:  # it is made of more than these
         raise TypeError(_refused(given)) from None
+
+
+def checked_unit(unit: Any) -> str:
+    """Return a unit as text, which is empty for None."""
+    if unit is None or isinstance(unit, str):
+        return unit or ""
+    if isinstance(unit, Number | Collection | np.ndarray):
+        raise TypeError(
+            "expected a unit as text, or one of astropy; got "
+            f"{type(unit).__qualname__}; write for instance unit='km'"
+        )
+    return str(unit)
 
 
 def _arguments(given: Any) -> dict[str, Any]:

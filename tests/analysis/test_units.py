@@ -142,6 +142,19 @@ def test_numbers_and_priors_with_units_have_them_in_the_table():
 
 
 @pytest.mark.parametrize(
+    ("entry", "given"), [(anb.Parameter, [dist.Normal(0, 1)]), (anb.Latent, [])]
+)
+def test_a_unit_is_text_or_of_astropy_or_none(entry, given):
+    assert entry(*given, unit=None).unit == ""
+    assert entry(*given, unit=u.km).unit == "km"
+    for unit in (3, True, b"km", ["km"], 2 * u.km):
+        with pytest.raises(TypeError, match=r"expected a unit .*got \w+; write"):
+            entry(*given, unit=unit)
+    model: Any = anb.Model(a=anb.Parameter(dist.Normal(0, 1), unit=None))  # pyright: ignore
+    assert "Normal" in repr(model)
+
+
+@pytest.mark.parametrize(
     "make",
     [
         lambda: dist.LogNormal(0 * u.m, 1 * u.m),
