@@ -17,10 +17,12 @@ import pytest
 
 import ampynb as anb
 from ampynb.algorithms.optimise import maximise
+from ampynb.analysis.latent import LatentError
 from ampynb.analysis.program import ChangedError
+from ampynb.results.inference_data import groups_of
 from ampynb.widgets.drawing import Drawing
 from ampynb.widgets.point import Point
-from tests.helpers import compilations
+from tests.helpers import Line, compilations, line_problem
 
 BEGIN = """
 import functools
@@ -329,6 +331,126 @@ def test_equal_content_compiles_nothing_again():
     assert compiled == []
 
 
+class LineWithLatents(Line):
+    """Its latent variable is made of the data too."""
+
+    def compute_latent_variables(self, parameters, model):
+        return {"shifted": parameters[0] + self.y[0]}
+
+
+def add_in_place(analysis: Line) -> None:
+    analysis.y[:] += 100.0
+
+
+def give_another(analysis: Line) -> None:
+    analysis.y = analysis.y + 100.0
+
+
+def take_back(analysis: Line) -> None:
+    analysis.y = analysis.y - 100.0
+
+
+SAMPLED = {
+    "ensemble": {"nwalkers": 8, "burn": 20, "iterations": 20},
+    "nuts": {"nwalkers": 2, "burn": 50, "iterations": 20},
+    "nested": {"nwalkers": 40},
+}
+OTHER_DATA = r"got other data, .*; run again"
+
+
+def choose_one(result: anb.Result) -> None:
+    """Show a sample's fit; a corner explorer tells errors where the user looks."""
+    explorer = result.corner(interactive=True)
+    told = explorer.widget.alert
+    explorer.close()
+    if told:
+        raise ChangedError("Line") if "ChangedError" in told else ValueError(told)
+
+
+OF_A_RESULT = {
+    "check": anb.Result.check_unchanged,
+    "optimiser": anb.Result.maximise,
+    "picture": anb.Result.plot_fit,
+    "replay": lambda result: result.replay().close(),
+    "corner explorer": choose_one,
+}
+
+
+def run_of(sampler: str, use_jax: bool, kind: type = LineWithLatents) -> anb.Result:
+    problem = line_problem()
+    given = problem.analysis
+    analysis = kind(given.x, given.y.copy(), given.yerr, use_jax=use_jax)
+    engine = anb.InferenceEngine(analysis, problem.model, seed=1)
+    return engine.run(sampler=sampler, progress="none", **SAMPLED[sampler])
+
+
+@pytest.mark.parametrize("change_data", [add_in_place, give_another])
+@pytest.mark.parametrize(
+    ("sampler", "use_jax"),
+    [
+        ("ensemble", True),
+        ("ensemble", False),
+        pytest.param("nuts", True, marks=pytest.mark.slow),
+        pytest.param("nested", True, marks=pytest.mark.slow),
+        pytest.param("nested", False, marks=pytest.mark.slow),
+    ],
+)
+def test_a_result_does_not_take_changed_attributes_for_its_own(
+    change_data, sampler, use_jax, tmp_path
+):
+    result = run_of(sampler, use_jax)
+    result.check_unchanged()
+    change_data(result.analysis)
+    for of_old_draws in OF_A_RESULT.values():
+        with pytest.raises(ChangedError, match=OTHER_DATA):
+            of_old_draws(result)
+    with pytest.raises(LatentError, match=OTHER_DATA):
+        len(result.latents)
+    assert any("no latent variables" in line for line in result.verdict())
+    assert "shifted" not in result.summary().index
+    path = tmp_path / "line.nc"
+    for export in (lambda: result.idata, lambda: result.to_netcdf(path)):
+        told = rf"left out of idata: data, .* and latent variables: .*{OTHER_DATA}"
+        with pytest.warns(UserWarning, match=told):
+            export()
+    for groups in (groups_of(result_without_data(result)), groups_of_file(path)):
+        assert not {"observed_data", "log_likelihood", "latent"} & set(groups)
+    take_back(result.analysis)
+    for of_old_draws in OF_A_RESULT.values():
+        of_old_draws(result)
+    assert "shifted" in result.summary().index
+    assert {"observed_data", "latent"} <= set(groups_of(result.idata))
+
+
+def result_without_data(result: anb.Result) -> Any:
+    with pytest.warns(UserWarning, match="left out of idata"):
+        return result.idata
+
+
+def groups_of_file(path: Any) -> Any:
+    return groups_of(anb.load(path).idata)
+
+
+def test_what_was_open_before_data_changed_shows_no_fit_of_new_data():
+    result = run_of("ensemble", use_jax=True)
+    explorer, replay = result.corner(interactive=True), result.replay()
+    before = explorer.numbers
+    result.analysis.y[:] += 100.0
+    explorer.choose(3)
+    assert "ChangedError" in explorer.widget.alert
+    assert explorer.numbers == before
+    with pytest.raises(ChangedError, match=OTHER_DATA):
+        replay.figure()
+    explorer.close(), replay.close()
+
+
+def test_a_result_without_latents_has_none_whatever_changes():
+    result = run_of("ensemble", True, Line)
+    result.analysis.y[:] += 100.0
+    assert result.latents == {}
+    assert not any("latent" in line for line in result.verdict())
+
+
 def test_old_draws_are_not_mixed_with_new_data(tmp_path):
     names = cell("a global array")
     result = result_of(names, path=tmp_path / "run")
@@ -336,8 +458,9 @@ def test_old_draws_are_not_mixed_with_new_data(tmp_path):
     for of_old_draws in (result.maximise, result.plot_fit):
         with pytest.raises(ChangedError, match=r"all that Mean reads .*; run again"):
             of_old_draws()
-    idata = result.idata
-    assert "log_likelihood" not in idata
+    with pytest.warns(UserWarning, match=r"left out of idata: data, .* run again"):
+        idata = result.idata
+    assert "log_likelihood" not in idata and "observed_data" not in idata
     assert "global" in idata.posterior.attrs.get("left_out", "") + str(idata.attrs)
     with pytest.raises(ValueError, match=r"changed"):
         result_of(names, path=tmp_path / "run", resume=True)
@@ -440,8 +563,10 @@ def test_old_draws_of_numpy_are_not_mixed_with_new_data():
     for of_old_draws in (result.maximise, result.plot_fit):
         with pytest.raises(ChangedError, match=r"all that Mean reads .*; run again"):
             of_old_draws()
-    assert "global" in str(result.idata.posterior.attrs) + str(result.idata.attrs)
-    assert "observed_data" not in result.idata
+    with pytest.warns(UserWarning, match=r"left out of idata: data, .* run again"):
+        idata = result.idata
+    assert "global" in str(idata.posterior.attrs) + str(idata.attrs)
+    assert "observed_data" not in idata
 
 
 def test_a_model_that_is_made_again_has_what_its_functions_read():

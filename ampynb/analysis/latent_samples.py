@@ -17,7 +17,7 @@ from ampynb.analysis.posterior import Posterior
 from ampynb.model.arrays import Bundle, is_array
 from ampynb.model.table import Row
 
-__all__ = ["check_latents", "latent_samples"]
+__all__ = ["check_latents", "has_latents", "latent_samples"]
 
 BATCH = 256
 
@@ -65,6 +65,17 @@ def latent_samples(
     joined = np.concatenate(flat, axis=1).reshape(*leading, -1)
     told = _told(errors[0]) if errors else ""
     return LatentSamples(rows, joined, failed=len(errors), error=told)
+
+
+def has_latents(posterior: Posterior) -> bool:
+    """Return whether the analysis, or one of a joint one, has latent variables.
+
+    Raises
+    ------
+    LatentError
+        For what is wrong with their names.
+    """
+    return bool(_sources(posterior))
 
 
 def check_latents(posterior: Posterior) -> None:

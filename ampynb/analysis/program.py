@@ -38,9 +38,9 @@ class ChangedError(ValueError):
 
     def __init__(self, kind: str):
         super().__init__(
-            f"expected all that {kind} reads as it was when the run began; got "
-            "another global, class attribute, function, table or object; run again, "
-            "or undo the change"
+            f"expected all that {kind} reads as it was when the run began; got other "
+            "data, or another global, class attribute, function, table or object; run "
+            "again, or undo the change"
         )
 
 

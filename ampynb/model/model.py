@@ -276,7 +276,8 @@ class Model:
 
     def vector_from_instance(self, instance: Any) -> jax.Array:
         """Return the vector, (ndim,) [model units], that an instance stands for."""
-        parts = [jnp.ravel(read(instance, row.name)) for row, _ in self.free()]
+        given = ((row, read(instance, row.name)) for row, _ in self.free())
+        parts = [jnp.ravel(row.in_unit(value)) for row, value in given]
         return jnp.concatenate(parts) if parts else jnp.zeros(0)
 
     def instance_from_prior_medians(self) -> Any:

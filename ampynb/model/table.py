@@ -19,6 +19,7 @@ from ampynb.model.options import meant
 from ampynb.model.parameter import Parameter
 from ampynb.model.prior_text import describe_prior
 from ampynb.model.tree import Formula, Node, Tie, build
+from ampynb.model.units import in_named_unit
 
 __all__ = [
     "Row",
@@ -71,6 +72,16 @@ class Row:
     def span(self) -> slice:
         """The row's elements in the vector."""
         return slice(self.start, self.start + self.size)
+
+    def in_unit(self, value: Any) -> Any:
+        """Return the numbers of a value in the parameter's unit.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Where its unit cannot be converted.
+        """
+        return in_named_unit(value, self.name, self.unit)
 
     def element_names(self) -> list[str]:
         """Return one name an element: ``weights[0]``, ``weights[1]``."""

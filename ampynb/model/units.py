@@ -19,6 +19,7 @@ __all__ = [
     "System",
     "UnitValues",
     "checked_unit",
+    "in_named_unit",
     "in_unit",
     "with_unit",
     "without_unit",
@@ -130,6 +131,18 @@ def in_unit(name: str, value: Any, unit: Any, of: str) -> Any:
         )
     _check_equivalent(name, own, unit, of)
     return numbers * own.to(unit)
+
+
+def in_named_unit(value: Any, name: str, unit: str) -> Any:
+    """Return the numbers of a parameter's value in the unit that it has by name.
+
+    Raises
+    ------
+    As `in_unit` does.
+    """
+    if with_unit(value)[1] is None:
+        return value
+    return in_unit("a value", value, _unit_of(unit) if unit else None, repr(name))
 
 
 def _check_equivalent(name: str, own: Any, unit: Any, of: str) -> None:

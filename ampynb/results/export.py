@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -36,9 +37,17 @@ BY_DRAW = {  # of a fit, by ArviZ's group
 }
 
 
-def inference_data(result: Result) -> Any:
+def inference_data(result: Result, changed: ChangedError | None = None) -> Any:
     """Return a result as ArviZ's container.
 
+    Parameters
+    ----------
+    result : Result
+    changed : ChangedError, optional
+        Says that the data are others than those of the draws, and are left out.
+
+    Notes
+    -----
     Groups: ``posterior``, ``sample_stats``, ``prior``, those of the warm-up, and where
     the analysis returns a fit ``observed_data``, ``constant_data``, ``log_likelihood``
     and ``posterior_predictive``: of a variable ``data``, or of one with the name of
@@ -64,7 +73,7 @@ def inference_data(result: Result) -> Any:
         groups["warmup_sample_stats"] = _stats(result.warmup_stats)
     rows = [row for row in table.rows if row.kind == "free"]
     names = [row.name for row in rows]
-    data, omitted = _data_groups(result)
+    data, omitted = _data_groups(result, changed)
     return container_from(
         groups | data,
         dims={
@@ -244,17 +253,22 @@ def _number_attributes(result: Result) -> dict[str, Any]:
     return attributes
 
 
-def _data_groups(result: Result) -> tuple[dict, dict]:
+def _data_groups(result: Result, changed: ChangedError | None) -> tuple[dict, dict]:
     """Return the groups that a fit gives, and attributes that say what is missing."""
     if not result.has_posterior or not len(result.draws):
         return {}, {}
     analysis = result.analysis
+    if changed is not None:  # the draws are of other data
+        lost = ["what a fit gives"] if analysis.has_fit else []
+        if isinstance(result.latents_or_error, LatentError):
+            lost.append("latent variables")
+        if not lost:
+            return {}, {}
+        left_out = f"data, and {' and '.join(lost)}: {changed}"
+        warnings.warn(f"left out of idata: {left_out}", stacklevel=4)
+        return {}, {"left_out": left_out}
     if not analysis.has_fit:
         return {}, {}
-    try:
-        result.check_unchanged()
-    except ChangedError as error:  # the draws are of other data
-        return {}, {"left_out": f"all that a fit gives: {error}"}
     fit = analysis.fit_for_visualization(result.max_log_likelihood())
     fits = {name: one for name, one in fits_in(fit).items() if hasattr(one, "data")}
     if not fits:

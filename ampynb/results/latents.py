@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ampynb.analysis.latent import LatentError, LatentSamples
+from ampynb.analysis.latent_samples import has_latents
 from ampynb.analysis.program import ChangedError
 from ampynb.model.instance import Instance
 from ampynb.model.model import Model
@@ -67,6 +68,8 @@ class Latents(Mapping):
 
     def at(self, position: np.ndarray) -> LatentSamples:
         """Return the latent variables of other points, (..., ndim) [model units]."""
+        if not has_latents(self._result.posterior):
+            return NONE
         try:
             self._result.check_unchanged()
         except ChangedError as error:

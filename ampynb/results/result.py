@@ -20,6 +20,7 @@ from ampynb.algorithms.algorithm import (
 from ampynb.analysis.analysis import Analysis
 from ampynb.analysis.latent import LatentError
 from ampynb.analysis.posterior import Posterior
+from ampynb.analysis.program import ChangedError
 from ampynb.model.model import Model
 from ampynb.model.options import checked_count
 from ampynb.results import chaining
@@ -34,7 +35,7 @@ from ampynb.results.points import Points
 from ampynb.results.samples_summary import SamplesSummary
 from ampynb.results.stored_table import StoredTable
 from ampynb.results.tables import columns_of_table, diagnostics, no_draws, summary
-from ampynb.results.unchanged import check_unchanged
+from ampynb.results.unchanged import changed_since, check_unchanged
 from ampynb.results.views import as_html, as_text
 
 if TYPE_CHECKING:
@@ -106,10 +107,9 @@ class Result:
         self.warmup, self.warmup_stats = warmup.position, warmup.stats
         self._drawn = seen.sampling or Draws(nothing, {}, SAMPLING)
         self._live, self._highest = live, seen.best
+        self._idata, self._latents = idata, None
         if outcome is not None:
             self.outcome = outcome
-        if idata is not None:
-            self.idata = idata
         if live is None and seen.state is not None and len(self._drawn.position):
             self._live = algorithm.live(seen.state)
 
@@ -282,15 +282,17 @@ class Result:
 
     # Latent variables
 
-    @functools.cached_property
+    @property
     def latents_or_error(self) -> Latents | LatentError | None:
         """`latents`, or what went wrong with them; None without model and analysis."""
-        if not self.has_posterior:
-            return None
-        try:
-            return Latents(self)
-        except LatentError as error:  # told in the verdict, raised where they are used
-            return error
+        if self._latents is None and self.has_posterior:
+            try:
+                self._latents = Latents(self)
+            except LatentError as error:  # told in the verdict, raised where used
+                if isinstance(error.__cause__, ChangedError):
+                    return error  # what was changed may be undone
+                self._latents = error
+        return self._latents
 
     @property
     def latents(self) -> Latents:
@@ -329,10 +331,19 @@ class Result:
 
     # ArviZ
 
-    @functools.cached_property
+    @property
     def idata(self) -> Any:
-        """ArviZ's container: `InferenceData` (0.2x) or `DataTree` (1.x)."""
-        return inference_data(self)
+        """ArviZ's container: `InferenceData` (0.2x) or `DataTree` (1.x).
+
+        Data that have changed since the run are left out, and a warning says so.
+        """
+        if self._idata is not None:
+            return self._idata
+        changed = changed_since(self)
+        made = inference_data(self, changed)
+        if changed is None:  # or what was changed may be undone
+            self._idata = made
+        return made
 
     def to_netcdf(self, path: str | Path) -> Path:
         """Write `idata` to a NetCDF file and return its path.

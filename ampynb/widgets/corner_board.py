@@ -113,7 +113,7 @@ class CornerBoard:
         self.view: Any = CornerView()
         self.widgets = [self.view]
         self.drawings = {
-            key: Drawing(result.analysis, sampled=result.posterior)
+            key: Drawing(result.analysis, sampled=result)
             for key, result in results.items()
             if result.has_posterior
         }

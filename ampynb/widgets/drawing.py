@@ -20,6 +20,7 @@ from ampynb.model.model import Model
 from ampynb.plots.image import is_image
 from ampynb.plots.panels import can_draw, columns_of
 from ampynb.plots.scene import Frames, Scene
+from ampynb.results.result import Result
 from ampynb.widgets.point import Control, Point
 
 __all__ = ["Drawing", "Frame", "Sweep", "frames_for"]
@@ -83,15 +84,15 @@ class Drawing:
 
     Attributes
     ----------
-    sampled : Posterior, optional
-        Of which draws are shown, and no fit once its likelihood is another.
+    sampled : Result, optional
+        Whose draws are shown, and no fit once its likelihood or its data are others.
     epoch : int
         Grows when frames of before do not fit the scene any more.
     """
 
     analysis: Analysis
     page: Page = Page()
-    sampled: Posterior | None = None
+    sampled: Result | None = None
     ghosts: list[Any] = field(default_factory=list)
     bands: list[Any] = field(default_factory=list)
     scene: Scene | None = None

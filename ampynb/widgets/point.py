@@ -109,7 +109,10 @@ class Point:
         elif not isinstance(instance, Instance | Mapping):
             _check_instance(instance, model)
         rows = list(_controlled(model))
-        values = {row.name: np.asarray(read(instance, row.name), float) for row in rows}
+        given = {row.name: read(instance, row.name) for row in rows}
+        values = {
+            row.name: np.asarray(row.in_unit(given[row.name]), float) for row in rows
+        }
         fixed = frozenset(row.name for row in rows if row.kind == "fixed")
         return cls(model, values, fixed)
 
@@ -165,11 +168,11 @@ class Point:
         }
         for name, value in changes.items():
             if name in values:
-                values[name] = _shaped(name, value, values[name].shape)
+                values[name] = _shaped(rows[name], name, value, values[name].shape)
             elif name in places:
                 parameter, index = places[name]
                 flat = np.array(values[parameter]).ravel()
-                flat[index] = _shaped(name, value, ())
+                flat[index] = _shaped(rows[parameter], name, value, ())
                 values[parameter] = flat.reshape(values[parameter].shape)
             else:
                 raise ValueError(suggest(name, list(dict.fromkeys([*values, *places]))))
@@ -238,9 +241,10 @@ def _check_instance(instance: Any, model: Model) -> None:
         )
 
 
-def _shaped(name: str, given: Any, shape: tuple[int, ...]) -> np.ndarray:
+def _shaped(row: Row, name: str, given: Any, shape: tuple[int, ...]) -> np.ndarray:
+    numbers = row.in_unit(given)
     try:
-        value = np.asarray(given, float)
+        value = np.asarray(numbers, float)
     except (TypeError, ValueError):
         value = None
     if value is None or not np.isfinite(value).all():

@@ -70,9 +70,7 @@ class Replay:
         self._lock = threading.RLock()
         self._records: list = []
         self._drawing = (
-            Drawing(result.analysis, sampled=result.posterior)
-            if result.has_posterior
-            else None
+            Drawing(result.analysis, sampled=result) if result.has_posterior else None
         )
         self._count = MOMENTS
         self.view: Any = ReplayView()
