@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -10,6 +11,8 @@ import numpy as np
 from ampynb.algorithms.algorithm import Start
 from ampynb.model.instance import Instance
 from ampynb.model.model import Model
+from ampynb.model.table import check_values
+from ampynb.model.units import check_plain
 from ampynb.results.result import Result
 
 __all__ = ["start_from"]
@@ -24,7 +27,7 @@ def start_from(start: Any, model: Model, nwalkers: int, seed: int) -> Start | No
 
     Parameters
     ----------
-    start : None, Start, Result, array, vector or instance
+    start : None, Start, Result, array, vector, instance or dict of numbers by name
         A former result gives draws from it, and draws from the prior for parameters
         that it has not; a point gives a small ball around it.
 
@@ -40,6 +43,8 @@ def start_from(start: Any, model: Model, nwalkers: int, seed: int) -> Start | No
         return Start(_draws_of(start, model, nwalkers, seed))
     given = start.position if isinstance(start, Start) else start
     is_array = isinstance(given, list | tuple | np.ndarray | jax.Array)
+    if is_array:
+        check_plain(given, model.names)
     position = np.asarray(given if is_array else _vector_from(given, model))
     if position.shape == (nwalkers, model.ndim):
         _check_inside(position, model)
@@ -82,15 +87,18 @@ def _draws_of(result: Result, model: Model, nwalkers: int, seed: int) -> np.ndar
 
 
 def _vector_from(instance: Any, model: Model) -> Any:
+    if isinstance(instance, Mapping):
+        check_values(instance, (row.name for row, _ in model.free()))
     try:
         return model.vector_from_instance(instance)
     except AttributeError:
         if isinstance(instance, Instance):  # its own error names what is missing
             raise
         raise TypeError(
-            "expected a start as an instance of the model, a vector, an array of one "
-            f"vector for each walker, or a Result; got {type(instance).__qualname__}; "
-            "give for instance model.instance_from_prior_medians()"
+            "expected a start as an instance of the model, a dictionary of numbers by "
+            "name, a vector, an array of one vector for each walker, or a Result; got "
+            f"{type(instance).__qualname__}; give for instance "
+            "model.instance_from_prior_medians()"
         ) from None
 
 

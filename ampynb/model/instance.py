@@ -113,8 +113,13 @@ class Instance:
 
 
 def read(instance: Any, name: str) -> Any:
-    """Return the part of ``instance`` that a dotted name stands for."""
+    """Return the part of ``instance`` that a dotted name stands for.
+
+    A dictionary may have the whole of a dotted name as a key.
+    """
     name = as_identifier(name)
+    if isinstance(instance, dict) and name in instance:
+        return instance[name]
     for part in name.split("."):
         if isinstance(instance, list | tuple) and part.isdigit():
             position = int(part)

@@ -14,7 +14,7 @@ import numpy as np
 
 from ampynb.model.circle import edges, natural_period
 from ampynb.model.function import Function
-from ampynb.model.instance import FixedInteger, is_constant, nested
+from ampynb.model.instance import FixedInteger, is_constant, nested, read
 from ampynb.model.options import meant
 from ampynb.model.parameter import Parameter
 from ampynb.model.prior_text import describe_prior
@@ -25,7 +25,9 @@ __all__ = [
     "Row",
     "Structure",
     "assertions_of",
+    "check_values",
     "describe",
+    "has_value",
     "lay_out",
     "periods_of",
     "suggest",
@@ -359,6 +361,35 @@ class Structure:
 
     def __hash__(self) -> int:
         return self._hash
+
+
+def check_values(given: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Raise where a start, numbers by name, has none for some parameters.
+
+    Parameters
+    ----------
+    given : dict
+    names : iterable of str
+        Of the parameters that need one.
+    """
+    names = list(names)
+    lacking = [name for name in names if not has_value(given, name)]
+    if lacking:
+        hints = [meant(str(name), lacking) for name in given if name not in names]
+        raise ValueError(
+            "expected a start with a number for each free parameter "
+            f"({', '.join(names)}); got a dictionary without {', '.join(lacking)}; "
+            + (next(filter(None, hints), "") or "give it one too")
+        )
+
+
+def has_value(given: Mapping[str, Any], name: str) -> bool:
+    """Return whether values by name have one for a parameter, nested or dotted."""
+    try:
+        read(given, name)
+    except AttributeError:
+        return False
+    return True
 
 
 def suggest(name: str, names: list[str]) -> str:

@@ -8,7 +8,7 @@ hold between the numbers too; a fit converts to the unit of its data.
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from numbers import Number
 from typing import Any
 
@@ -19,6 +19,7 @@ __all__ = [
     "System",
     "UnitValues",
     "checked_unit",
+    "check_plain",
     "in_named_unit",
     "in_unit",
     "with_unit",
@@ -138,11 +139,54 @@ def in_named_unit(value: Any, name: str, unit: str) -> Any:
 
     Raises
     ------
-    As `in_unit` does.
+    TypeError
+        Where the parameter has no unit, or one that astropy does not know.
+    ValueError
+        Where the value's unit cannot be converted.
     """
-    if with_unit(value)[1] is None:
+    numbers, own = with_unit(value)
+    if own is None:
         return value
-    return in_unit("a value", value, _unit_of(unit) if unit else None, repr(name))
+    give = f"give {name!r} a number"
+    if not unit and own.is_equivalent(one := _unit_of("")):
+        return numbers * own.to(one)
+    if not unit:
+        raise TypeError(
+            f"expected a number for {name!r}, which has no unit; got a quantity in "
+            f"{own}; {give}, as with .to_value(...), or the parameter a unit, with "
+            "ampynb.Parameter(prior, unit=...)"
+        )
+    try:
+        target = _unit_of(unit)
+    except ValueError:
+        raise TypeError(
+            f"expected a number for {name!r}, whose unit {unit!r} astropy does not "
+            f"know; got a quantity in {own}; {give}, or correct the parameter's unit"
+        ) from None
+    if not own.is_equivalent(target):
+        raise ValueError(
+            f"expected a value for {name!r} in a unit that converts to {unit}; got one "
+            f"in {own}; {give} in {unit}, or a quantity of the same kind"
+        )
+    return numbers * own.to(target)
+
+
+def check_plain(values: Any, names: Sequence[str]) -> None:
+    """Raise for a vector of quantities: each of its numbers is in a unit of its own.
+
+    Parameters
+    ----------
+    values : list, tuple or array
+    names : sequence of str
+        Of the parameters.
+    """
+    each = values if isinstance(values, list | tuple) else ()
+    if any(with_unit(one)[1] is not None for one in (values, *each)):
+        raise TypeError(
+            f"expected numbers in a vector of {', '.join(names)}, each in the unit of "
+            "its parameter; got quantities; give them by name, as in "
+            f"{{{names[0]!r}: ...}}"
+        )
 
 
 def _check_equivalent(name: str, own: Any, unit: Any, of: str) -> None:

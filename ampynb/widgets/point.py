@@ -15,7 +15,8 @@ from ampynb.model.circle import wrapped
 from ampynb.model.instance import Instance, read
 from ampynb.model.model import Model
 from ampynb.model.quantile import is_logarithmic
-from ampynb.model.table import Row, suggest
+from ampynb.model.table import Row, check_values, has_value, suggest
+from ampynb.model.units import check_plain
 
 __all__ = ["Control", "Point", "controls_of", "default_prior"]
 
@@ -95,21 +96,31 @@ class Point:
 
     @classmethod
     def at(cls, model: Model, instance: Any) -> Point:
-        """Return the point of an instance, or of a vector, (ndim,).
+        """Return the point of an instance, of numbers by name, or of a vector, (ndim,).
 
-        What the model fixes is held.
+        What the model fixes is held, at its own value where a dictionary has none.
 
         Raises
         ------
         TypeError
-            Where it is neither.
+            Where it is none of these.
+        ValueError
+            Where a dictionary has no number for a free parameter.
         """
-        if isinstance(instance, list | tuple | np.ndarray | jax.Array):
-            instance = model.instance_from_vector(np.asarray(instance, float))
-        elif not isinstance(instance, Instance | Mapping):
-            _check_instance(instance, model)
         rows = list(_controlled(model))
-        given = {row.name: read(instance, row.name) for row in rows}
+        given: dict[str, Any] = {}
+        if isinstance(instance, list | tuple | np.ndarray | jax.Array):
+            check_plain(instance, model.names)
+            instance = model.instance_from_vector(np.asarray(instance, float))
+        elif isinstance(instance, Mapping):
+            check_values(instance, (row.name for row, _ in model.free()))
+            medians = model.instance_from_prior_medians()
+            given = {row.name: read(medians, row.name) for row in rows}
+        elif not isinstance(instance, Instance):
+            _check_instance(instance, model)
+        for row in rows:
+            if not isinstance(instance, Mapping) or has_value(instance, row.name):
+                given[row.name] = read(instance, row.name)
         values = {
             row.name: np.asarray(row.in_unit(given[row.name]), float) for row in rows
         }
@@ -235,7 +246,8 @@ def _check_instance(instance: Any, model: Model) -> None:
     first = model.rows[0].name.partition(".")[0]
     if not hasattr(instance, first):
         raise TypeError(
-            "expected a start as an instance of the model or a vector; got "
+            "expected a start as an instance of the model, a dictionary of numbers by "
+            "name, or a vector; got "
             f"{type(instance).__qualname__}; give for instance "
             "model.instance_from_prior_medians()"
         )

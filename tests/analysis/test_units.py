@@ -12,6 +12,7 @@ from astropy.table import QTable, Table
 
 import ampynb as anb
 from ampynb.analysis.check import check_likelihood
+from ampynb.inference.starting import start_from
 
 X = np.arange(1.0, 7.0)
 DATA = np.array([3.0, 5.0, 1.0, 0.5, 4.0, 2.0])
@@ -166,3 +167,86 @@ def test_a_unit_is_text_or_of_astropy_or_none(entry, given):
 def test_priors_whose_units_are_not_known_are_refused(make):
     with pytest.raises((TypeError, ValueError), match=r"'a': expected .*got"):
         anb.Model(a=make())
+
+
+DISTANCE = anb.Model(
+    d=anb.Parameter(dist.Normal(3.0, 1.0), unit="kpc"),
+    w=anb.Parameter(dist.Normal(0.0, 1.0).expand([2]), unit="m"),
+    n=dist.Normal(0.0, 1.0),
+    x=anb.Parameter(dist.Normal(0.0, 1.0), unit="widths"),
+)
+VALUES = {"d": 2500 * u.pc, "w": [1.0, 2.0] * u.km, "n": 0.5, "x": 0.25}
+EXPECTED = [2.5, 1000.0, 2000.0, 0.5, 0.25]
+
+
+class Distance(anb.Analysis):
+    def log_likelihood_function(self, instance):
+        return -0.5 * (instance.d + instance.n + instance.x + jnp.sum(instance.w)) ** 2
+
+
+def by_vector(values):
+    return DISTANCE.vector_from_instance(anb.Instance(**values))
+
+
+def by_explorer(values):
+    explorer = anb.explore(Distance(), DISTANCE)
+    try:
+        explorer.set(values)
+        return explorer.vector
+    finally:
+        explorer.close()
+
+
+def by_start_of_an_explorer(values):
+    explorer = anb.explore(Distance(), DISTANCE, start=values)
+    explorer.close()
+    return explorer.vector
+
+
+def by_start_of_a_run(values):
+    begin = start_from(values, DISTANCE, 50, 1)
+    assert begin is not None
+    assert np.all(np.std(begin.position, axis=0) < 0.1)  # a small ball
+    return np.mean(begin.position, axis=0)
+
+
+TAKES_VALUES = [by_vector, by_explorer, by_start_of_an_explorer, by_start_of_a_run]
+
+
+@pytest.mark.parametrize("take", TAKES_VALUES)
+def test_values_of_parameters_are_converted_to_their_unit(take):
+    np.testing.assert_allclose(take(VALUES), EXPECTED, atol=0.02)
+    plain = {"d": 2.5, "w": np.array([1e3, 2e3]), "n": 0.5, "x": 0.25}
+    np.testing.assert_allclose(take(plain), EXPECTED, atol=0.02)
+    np.testing.assert_allclose(take(plain | {"n": 50 * u.percent}), EXPECTED, atol=0.02)
+
+
+@pytest.mark.parametrize("take", TAKES_VALUES)
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (
+            "d",
+            r"value for 'd' in a unit that converts to kpc; got one in s; give",
+        ),
+        ("n", r"number for 'n', which has no unit; got a quantity in s; give 'n' a"),
+        (
+            "x",
+            r"number for 'x', whose unit 'widths' astropy does not know; got .* s",
+        ),
+    ],
+)
+def test_values_of_parameters_in_other_units_are_refused_by_name(take, name, told):
+    with pytest.raises((TypeError, ValueError), match=f"expected a {told}"):
+        take(VALUES | {name: 3 * u.s})
+
+
+def test_single_elements_are_converted_too():
+    np.testing.assert_allclose(by_explorer({"w[1]": 2 * u.km})[1:3], [0.0, 2000.0])
+
+
+@pytest.mark.parametrize("take", [by_start_of_an_explorer, by_start_of_a_run])
+def test_a_vector_of_quantities_is_refused(take):
+    for vector in (np.ones(5) * u.kpc, [3 * u.kpc, 1.0, 1.0, 1.0, 1.0]):
+        with pytest.raises(TypeError, match=r"numbers in a vector of d, w\[0\], .*'d'"):
+            take(vector)

@@ -151,6 +151,31 @@ def test_an_instance_without_a_parameter_is_refused_by_name():
         position_from(anb.Instance(slope=0.5))
 
 
+@pytest.mark.parametrize(
+    ("start", "told"),
+    [
+        (
+            {"slope": 0.5},
+            r"\(slope, weights\); got .* without weights; give it one",
+        ),
+        (
+            {"slop": 0.5, "weights": [1.0, 2.0]},
+            r"without slope; did you mean 'slope'\?",
+        ),
+    ],
+)
+def test_a_dictionary_without_a_parameter_is_refused_by_name(start: Any, told: str):
+    with pytest.raises(ValueError, match=rf"expected a start with a number .*{told}"):
+        position_from(start)
+
+
+def test_numbers_by_name_are_a_point():
+    model = anb.Model(lens=anb.Model(mass=dist.LogNormal(0.0, 1.0)), x=3.0)
+    for start in ({"lens": {"mass": 2.0}}, {"lens.mass": 2.0}):
+        position = position_from(start, model)
+        np.testing.assert_array_equal(position, position_from([2.0], model))
+
+
 @pytest.mark.parametrize("start", ["prior", {"slope": 0.5}, 7.0, object()])
 def test_what_is_no_start_is_refused(start: Any):
     with pytest.raises((ValueError, TypeError), match=r"expected a start.*; got .*; "):

@@ -110,6 +110,8 @@ def test_it_starts_wherever_one_may_say(analysis, model):
         explorer.close()
     with pytest.raises(TypeError, match=r"expected a start as an instance .* got int"):
         anb.explore(analysis, model, start=3)
+    with pytest.raises(ValueError, match=r"expected a start .* without intercept"):
+        anb.explore(analysis, model, start={"slope": 2.0})
     with pytest.raises(ValueError, match=r"shape \(2,\), .* got shape \(1,\)"):
         anb.explore(analysis, model, start=[3.0])
 

@@ -110,3 +110,10 @@ def test_what_cannot_be_is_told(point):
 def test_computed_values_can_be_rid_of_their_noise(point):
     noisy = point.moved({"slope": 1.0000000000000002})
     assert noisy.rounded().elements["slope"] == 1.0
+
+
+def test_numbers_by_name_leave_what_the_model_fixes(model):
+    start = {"slope": 1.0, "nest.weights": [0.1, 0.2], "width": 0.5}
+    assert Point.at(model, start).elements["nest.x0"] == 3.0
+    moved = Point.at(model, start | {"nest.x0": 4.0})
+    assert (moved.elements["nest.x0"], moved.elements["slope"]) == (4.0, 1.0)
