@@ -12,6 +12,7 @@ import numpy as np
 
 from ampynb.algorithms.algorithm import Algorithm, Start
 from ampynb.algorithms.stranded import Moved, pulled_in
+from ampynb.analysis.joint import check_noises
 from ampynb.analysis.posterior import Posterior
 from ampynb.analysis.rejections import REJECTING, Rejections
 from ampynb.model.model import Model
@@ -54,6 +55,7 @@ def start_or_draw(
     values, rejections = _evaluated(posterior, position)
     finite = np.isfinite(values)
     if not (finite.all() if algorithm.independent_chains else finite.any()):
+        _check_noises(posterior)
         told = f" ({rejections})" if rejections.total else ""
         raise ValueError(
             "expected a start at which the log likelihood is finite; got "
@@ -118,11 +120,26 @@ def draw_start(
     search = _search(posterior, key, nwalkers * candidates)
     found = search.found
     if len(found) < nwalkers:
+        _check_noises(posterior)
         raise ValueError(_nothing_found(nwalkers, search)) from search.error
     usable = len(found) // nwalkers
     groups = [found[i * usable : (i + 1) * usable] for i in range(nwalkers)]
     best = [max(group, key=lambda pair: pair[1])[0] for group in groups]
     return Start(np.stack(best), rejections=search.rejections)
+
+
+def _check_noises(posterior: Posterior) -> None:
+    """Raise where the noise is not positive at the prior medians.
+
+    As an explorer does, which begins there; else one would search the model for NaN.
+    """
+    if posterior.analysis.has_fit:
+        instance = posterior.model.instance_from_prior_medians()
+        try:
+            fit = posterior.analysis.fit_for_visualization(instance)
+        except REJECTING:  # which is told
+            return
+        check_noises(fit)
 
 
 def finite_prior_draws(

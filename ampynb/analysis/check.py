@@ -13,7 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from ampynb.analysis.analysis import _bundle_analysis
-from ampynb.analysis.fit import MissingDataError
+from ampynb.analysis.fit import (
+    DataError,
+    PoissonFit,
+    check_counts,
+    check_missing,
+    check_used,
+    kinds_made,
+)
 from ampynb.analysis.joint import fits_in
 from ampynb.analysis.posterior import Posterior
 from ampynb.analysis.rejections import REJECTING
@@ -54,13 +61,14 @@ def check_likelihood(posterior: Posterior) -> None:
             f"{', '.join(row.name for row in posterior.model.rows)} a prior"
         )
     try:
-        if posterior.analysis.use_jax:
-            posterior.trace(_number, vector)
-        else:
-            _number(posterior, vector)
+        with kinds_made() as kinds:
+            if posterior.analysis.use_jax:
+                posterior.trace(_number, vector)
+            else:
+                _number(posterior, vector)
     except _Misuse as misuse:
         raise misuse.error from None
-    except MissingDataError:
+    except DataError:
         raise
     except Exception as error:
         if _rejects(posterior, error):
@@ -80,7 +88,7 @@ def check_likelihood(posterior: Posterior) -> None:
             f"{type(error).__name__}: {_first_line(error)}{_place_of(error)}; "
             f"{_remedy(posterior, error)}{_of_containers(posterior.analysis)}"
         ) from error
-    _check_missing(posterior, vector)
+    _check_data(posterior, vector, any(issubclass(k, PoissonFit) for k in kinds))
 
 
 def _of_containers(analysis: Any) -> str:
@@ -96,34 +104,51 @@ def _of_containers(analysis: Any) -> str:
     return "".join(told)
 
 
-def _check_missing(posterior: Posterior, vector: Any) -> None:
-    """Raise for NaN in the data of a fit in JAX; one in NumPy raises by itself.
+def _check_data(posterior: Posterior, vector: Any, has_counts: bool) -> None:
+    """Raise for data of a fit in JAX that are none; one in NumPy raises by itself.
 
-    Where no array has any, nothing is computed.
+    Nothing is computed where no array has NaN or masks everything, and no data are
+    counts.
     """
     analysis = posterior.analysis
     if not (analysis.use_jax and analysis.has_fit):
         return
-    if not any(_has_nan(leaf) for leaf in _bundle_analysis(analysis).leaves):
+    leaves = [np.asarray(leaf) for leaf in _bundle_analysis(analysis).leaves]
+    if not (has_counts or any(map(_has_nan, leaves)) or _may_use_nothing(leaves)):
         return
-    for name, (data, mask) in jax.device_get(_data(posterior, vector)).items():
+    for name, found in jax.device_get(_data(posterior, vector)).items():
+        data, mask = found["data"], found["mask"]
+        where = "data" if name == "data" else f"the data of {name!r}"
         if isinstance(data, np.ndarray) and data.dtype.kind in "fc":
-            missing = np.isnan(data) & (True if mask is None else mask)
-            if missing.any():
-                where = "data" if name == "data" else f"the data of {name!r}"
-                raise MissingDataError.of(missing, where)
+            check_used(data, mask, where)
+            check_missing(data, mask, where)
+            if "counts" in found:
+                check_counts(data, mask, where)
 
 
-def _has_nan(leaf: Any) -> bool:
-    return np.asarray(leaf).dtype.kind in "fc" and bool(np.isnan(leaf).any())
+def _has_nan(leaf: np.ndarray) -> bool:
+    return leaf.dtype.kind in "fc" and bool(np.isnan(leaf).any())
+
+
+def _may_use_nothing(leaves: list[np.ndarray]) -> bool:
+    """Whether masks may leave out all data: alone, together, or the other way round."""
+    masks: dict[tuple[int, ...], list[np.ndarray]] = {}
+    for leaf in leaves:
+        if leaf.dtype.kind == "b" and leaf.ndim:
+            masks.setdefault(leaf.shape, []).append(leaf)
+    return any(
+        not np.all(some, axis=0).any() or any(one.all() for one in some)
+        for some in masks.values()
+    )
 
 
 @jax.jit
-def _data(posterior: Posterior, vector: Any) -> dict[str, tuple]:
+def _data(posterior: Posterior, vector: Any) -> dict[str, dict]:
     with posterior.as_read():
         fit = posterior.analysis.fit_from(posterior.model.instance_from_vector(vector))
     return {
-        name: (one.data, getattr(one, "mask", None))
+        name: {"data": one.data, "mask": getattr(one, "mask", None)}
+        | ({"counts": ()} if isinstance(one, PoissonFit) else {})
         for name, one in fits_in(fit).items()
         if hasattr(one, "data")
     }

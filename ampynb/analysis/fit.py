@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar
 
@@ -17,11 +20,36 @@ from ampynb.model.masked import unmask
 from ampynb.model.options import names_options
 from ampynb.model.units import in_unit, with_unit
 
-__all__ = ["GaussianFit", "MissingDataError", "PoissonFit", "StudentTFit", "used_in"]
+__all__ = [
+    "DataError",
+    "GaussianFit",
+    "PoissonFit",
+    "StudentTFit",
+    "check_counts",
+    "check_missing",
+    "check_noise",
+    "check_used",
+    "kinds_made",
+    "used_in",
+]
 
 FLAGS = ("mask", "upper_limit")
 IN_DATA_UNIT = {"data", "noise", "model", "curve"}
 BY_DATUM = ("data", "noise", "model", *FLAGS)
+ROUNDING = 1e-6  # of counts that were computed, relative
+
+_kinds: ContextVar[set[type] | None] = ContextVar("kinds", default=None)
+
+
+@contextmanager
+def kinds_made() -> Iterator[set[type]]:
+    """Collect the classes of the fits that are made within."""
+    kinds: set[type] = set()
+    token = _kinds.set(kinds)
+    try:
+        yield kinds
+    finally:
+        _kinds.reset(token)
 
 
 def _normalise(fit: Any) -> None:
@@ -31,6 +59,8 @@ def _normalise(fit: Any) -> None:
     can be written for, in the unit of the data. In JAX, integers would break gradients.
     What is masked in one array is left out of all.
     """
+    if (kinds := _kinds.get()) is not None:
+        kinds.add(type(fit))
     given = {
         field.name: value
         for field in fields(fit)
@@ -66,15 +96,18 @@ def _truths(name: str, value: Any) -> Any:
 def _check_missing(data: Any, mask: Any) -> None:
     """Raise for no data, and for NaN in used ones, where the data are known by now."""
     if np.size(data) == 0:
-        raise MissingDataError(
+        raise DataError(
             f"expected data; got none, an array of shape {np.shape(data)}; look at "
             "what was selected"
         )
-    if isinstance(data, jax.Array) or isinstance(mask, jax.Array):
-        return
-    missing = np.isnan(data) if mask is None else np.isnan(data) & mask
-    if missing.any():
-        raise MissingDataError.of(missing)
+    if _are_known(mask):
+        check_used(data, mask)
+    if _are_known(data, mask):
+        check_missing(data, mask)
+
+
+def _are_known(*values: Any) -> bool:
+    return not any(isinstance(value, jax.Array) for value in values)
 
 
 def _at_run_time(array: Any) -> Any:
@@ -98,19 +131,67 @@ def _check_shapes(arrays: dict[str, Any]) -> None:
         )
 
 
-class MissingDataError(ValueError):
-    """There are no data, or some that are used are NaN."""
+class DataError(ValueError):
+    """Data that no fit can use: none at all, or some that are not what they must be."""
 
-    @classmethod
-    def of(cls, missing: np.ndarray, where: str = "data") -> MissingDataError:
-        """Return the error; ``missing`` is True where data are."""
-        first = tuple(map(int, np.argwhere(missing)[0]))
-        return cls(
+
+def check_used(data: Any, mask: Any, where: str = "data") -> None:
+    """Raise where every datum is masked."""
+    if mask is not None and not np.any(mask):
+        raise DataError(
+            f"expected {where} of which some are used; got {np.size(data)} that are "
+            "all masked; mask is True where a datum is used, as in "
+            "mask=np.isfinite(data), and a masked array's own mask where it is not"
+        )
+
+
+def check_missing(data: Any, mask: Any, where: str = "data") -> None:
+    """Raise for NaN in data that are used."""
+    missing = np.isnan(data) if mask is None else np.isnan(data) & mask
+    if missing.any():
+        raise DataError(
             f"expected {where} without NaN where they are used; got "
-            f"{np.sum(missing)} of {np.size(missing)} that are NaN, the first at index "
-            f"{first[0] if len(first) == 1 else first}; leave them out of all arrays, "
+            f"{np.sum(missing)} of {np.size(missing)} that are NaN, "
+            f"{_first(missing)}; leave them out of all arrays, "
             "or give the fit mask=~np.isnan(data)"
         )
+
+
+def check_counts(data: Any, mask: Any, where: str = "data") -> None:
+    """Raise for data that are used and are no counts."""
+    data = np.asarray(data)
+    finite = np.where(np.isfinite(data), data, 0.0)
+    wrong = np.abs(finite - np.round(finite)) > ROUNDING * np.abs(finite)
+    wrong = wrong | (data < 0) | np.isinf(data)
+    wrong = wrong if mask is None else wrong & mask
+    if wrong.any():
+        raise DataError(
+            f"expected {where} of a PoissonFit as counts, whole numbers of 0 or more; "
+            f"got {data[wrong][0]:.6g}, {_first(wrong)}, and "
+            f"{np.sum(wrong)} of {np.size(wrong)} in all that are none; give the "
+            "counts as they were measured, no rates and no background taken off, or "
+            "fit a GaussianFit"
+        )
+
+
+def check_noise(fit: Any, where: str = "noise") -> None:
+    """Raise where the noise that a ready fit is given is not positive."""
+    if not isinstance(fit, GaussianFit | StudentTFit):
+        return
+    noise = np.broadcast_to(fit.noise, np.shape(fit.data))
+    wrong = ~(noise > 0) & used_in(fit)
+    if wrong.any():
+        raise DataError(
+            f"expected {where} as positive numbers; got {noise[wrong][0]:.6g}, "
+            f"{_first(wrong)}, and {np.sum(wrong)} of {np.size(wrong)} in all that are "
+            "not positive; correct them, or leave these data out with mask=noise > 0"
+        )
+
+
+def _first(wrong: np.ndarray) -> str:
+    """Return in words where the first of some data is."""
+    first = tuple(map(int, np.argwhere(wrong)[0])) if wrong.ndim else ()
+    return f"the first at index {first[0] if len(first) == 1 else first}"
 
 
 def used_in(fit: Any) -> np.ndarray:
@@ -256,7 +337,7 @@ class PoissonFit:
 
     Parameters
     ----------
-    data : array of counts, (n_obs,) or any shape
+    data : array of counts, whole numbers of 0 or more, (n_obs,) or any shape
     model : array
         Expected counts, positive, of the data's shape.
     mask : array of bool, optional
@@ -274,6 +355,8 @@ class PoissonFit:
 
     def __post_init__(self):
         _normalise(self)
+        if _are_known(self.data, self.mask):
+            check_counts(self.data, self.mask)
 
     @property
     def noise(self) -> Any:

@@ -13,12 +13,20 @@ from typing import TYPE_CHECKING, Any
 import jax
 
 from ampynb.analysis.analysis import Analysis
+from ampynb.analysis.fit import check_noise
 from ampynb.model.instance import Instance
 
 if TYPE_CHECKING:
     from ampynb.model.model import Model
 
-__all__ = ["JointAnalysis", "JointFit", "MemberModel", "analyses_in", "fits_in"]
+__all__ = [
+    "JointAnalysis",
+    "JointFit",
+    "MemberModel",
+    "analyses_in",
+    "check_noises",
+    "fits_in",
+]
 
 _NOTHING = object()
 
@@ -101,6 +109,13 @@ class JointFit:
 def fits_in(fit: Any) -> dict[str, Any]:
     """Return the fits in a joint one, with dotted names; any other as ``"data"``."""
     return _flat(fit, JointFit, "fits") if isinstance(fit, JointFit) else {"data": fit}
+
+
+def check_noises(fit: Any) -> None:
+    """Raise where the noise of a datum that is used is not positive, in any fit."""
+    for name, one in fits_in(fit).items():
+        if hasattr(one, "data"):
+            check_noise(one, "noise" if name == "data" else f"the noise of {name!r}")
 
 
 def analyses_in(analysis: Analysis) -> dict[str, Analysis]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ampynb.analysis.analysis import Analysis
 from ampynb.analysis.fit import used_in
-from ampynb.analysis.joint import fits_in
+from ampynb.analysis.joint import check_noises, fits_in
 from ampynb.analysis.posterior import Posterior
 from ampynb.analysis.visualization import each_fit
 from ampynb.model.model import Model
@@ -136,6 +136,7 @@ class Drawing:
             likelihood = posterior.raw_log_likelihood(point.vector)
             return None, numbers_of(float(likelihood), log_prior)
         fit = self.analysis.fit_for_visualization(point.instance)
+        check_noises(fit)
         return fit, _numbers_of_fit(fit, log_prior, point.model.ndim)
 
     def check_unchanged(self) -> None:

@@ -1,5 +1,7 @@
 """Masked data are left out, wherever the mask is; NaN is never passed over."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -143,6 +145,75 @@ def test_no_data_at_all_are_refused(kind, use_jax):
     model = anb.Model(a=dist.Normal(0.0, 1.0))
     with pytest.raises(ValueError, match=r"expected data; got none.*\(0,\)"):
         anb.InferenceEngine(Nothing(), model).run(progress="none")
+
+
+NOTHING_USED = {
+    "a mask": (DATA, np.zeros(6, bool)),
+    "a list": (DATA, [False] * 6),
+    "a masked array": (np.ma.masked_all(6), None),
+    "both together": (masked(DATA), OUT),
+}
+
+
+@pytest.mark.parametrize("use_jax", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("data", "mask"), NOTHING_USED.values(), ids=NOTHING_USED)
+def test_data_that_are_all_masked_are_refused(data, mask, kind, use_jax):
+    with pytest.raises(ValueError, match=r"data of which some are used; got 6 .* mask"):
+        density(X, data, NOISE, kind, mask, use_jax=use_jax)
+
+
+@pytest.mark.parametrize("use_jax", [True, False])
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (np.append(DATA[1:], -1.0), r"got -1, the first at index 5, and 1 of 6"),
+        (DATA + 0.5, r"got 3\.5, the first at index 0, and 6 of 6"),
+        (np.append(DATA[1:], np.inf), r"got inf, the first at index 5, and 1 of 6"),
+    ],
+)
+def test_what_is_no_count_is_refused(data, told, use_jax):
+    words = rf"expected data of a PoissonFit as .* whole numbers of 0 or more; {told}"
+    with pytest.raises(ValueError, match=words):
+        density(X, data, NOISE, anb.PoissonFit, use_jax=use_jax)
+    out = np.where(data < 0, True, data != np.round(data)) | np.isinf(data)
+    if not out.all():
+        density(X, data, NOISE, anb.PoissonFit, ~out, use_jax=use_jax)
+
+
+def test_counts_of_a_joint_analysis_are_refused_by_name():
+    joint = anb.JointAnalysis(
+        radio=Line(X, DATA, NOISE, anb.GaussianFit),
+        xray=Line(X, DATA - 1.0, NOISE, anb.PoissonFit),
+    )
+    with pytest.raises(ValueError, match=r"the data of 'xray' of a PoissonFit .* -1"):
+        check_likelihood(anb.Posterior(joint, SLOPE))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("use_jax", [True, False])
+@pytest.mark.parametrize("kind", [anb.GaussianFit, anb.StudentTFit])
+@pytest.mark.parametrize(
+    ("noise", "told"),
+    [
+        (-0.5, r"got -0\.5, the first at index 0, and 6 of 6"),
+        (np.where(OUT, 0.0, NOISE), r"got 0, the first at index 1, and 2 of 6"),
+    ],
+)
+def test_noise_that_is_not_positive_is_told_in_runs_and_explorers(
+    noise, told, kind, use_jax
+):
+    analysis = Line(X, DATA, noise, kind, use_jax=use_jax)
+    words = rf"expected noise as positive numbers; {told} .*; correct them, or leave"
+    with pytest.raises(ValueError, match=words):
+        anb.InferenceEngine(analysis, SLOPE).run(progress="none")
+    explorer = anb.explore(analysis, SLOPE)
+    assert re.search(words, explorer.widget.alert)
+    explorer.close()
+    if np.ndim(noise):
+        explorer = anb.explore(Line(X, DATA, noise, kind, ~OUT, use_jax=use_jax), SLOPE)
+        assert not explorer.widget.alert and explorer.numbers
+        explorer.close()
 
 
 def test_what_would_lose_a_mask_is_refused():
