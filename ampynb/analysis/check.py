@@ -6,6 +6,7 @@ import os
 import re
 import traceback
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import jax
@@ -23,7 +24,7 @@ from ampynb.analysis.fit import (
 )
 from ampynb.analysis.joint import fits_in
 from ampynb.analysis.posterior import Posterior
-from ampynb.analysis.rejections import REJECTING
+from ampynb.analysis.rejections import REJECTING, place_of
 from ampynb.model.arrays import is_array
 from ampynb.model.function import is_numpy_code
 from ampynb.model.model import Model
@@ -154,27 +155,25 @@ def _data(posterior: Posterior, vector: Any) -> dict[str, dict]:
     }
 
 
-def _frames(error: BaseException) -> list[traceback.FrameSummary]:
+def _frames(error: BaseException) -> list[FrameType]:
     """Return where an error came through, its end last, JAX's own frames aside."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return [frame for frame in frames if f"{os.sep}jax{os.sep}" not in frame.filename]
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    inside = f"{os.sep}jax{os.sep}"
+    return [frame for frame in frames if inside not in frame.f_code.co_filename]
 
 
 def _is_ours(error: Exception) -> bool:
     """Whether it is a misuse of this package, whose own words say what to do."""
     frames = _frames(error)
-    end = frames[-1].filename if frames else ""
+    end = frames[-1].f_code.co_filename if frames else ""
     is_told = isinstance(error, TypeError) and str(error).startswith("expected ")
     return is_told and Path(end).is_relative_to(PACKAGE)
 
 
 def _place_of(error: Exception) -> str:
     """Return the last line outside this package that an error came through."""
-    for frame in reversed(_frames(error)):
-        within = Path(frame.filename).is_relative_to(PACKAGE)
-        if not within and "site-packages" not in frame.filename:
-            return f", at line {frame.lineno} of {frame.name}"
-    return ""
+    place = place_of(error)
+    return f", {place}" if place else ""
 
 
 def _remedy(posterior: Posterior, error: Exception) -> str:

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ampynb.analysis.analysis import Analysis
 from ampynb.analysis.batches import in_batches
 from ampynb.analysis.joint import JointAnalysis
 from ampynb.analysis.latent import Latent, LatentError, LatentSamples, check_names
@@ -75,7 +76,8 @@ def has_latents(posterior: Posterior) -> bool:
     LatentError
         For what is wrong with their names.
     """
-    return bool(_sources(posterior))
+    own_way = type(posterior.analysis).compute_latent_samples
+    return own_way is not Analysis.compute_latent_samples or bool(_sources(posterior))
 
 
 def check_latents(posterior: Posterior) -> None:

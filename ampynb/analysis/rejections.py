@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -23,6 +25,7 @@ __all__ = [
     "evaluation_of",
 ]
 
+PACKAGE = Path(__file__).parents[1]
 NAN, INFINITE = "NaN", "+inf"
 OTHERS = "other reasons"
 KEPT_REASONS, LONGEST_REASON = 8, 160  # of a run; bytes of each
@@ -62,7 +65,7 @@ class Evaluation(NamedTuple):
 def evaluation_of(likelihood: Callable[[Any], Any], vector: Any) -> Evaluation:
     """Return a NumPy log likelihood; -inf where it raises, and where it is not finite.
 
-    Errors other than `REJECTING` are raised.
+    Errors other than `REJECTING` are raised, and say where.
 
     Raises
     ------
@@ -75,9 +78,29 @@ def evaluation_of(likelihood: Callable[[Any], Any], vector: Any) -> Evaluation:
         lines = str(error).strip().splitlines()
         told = f": {lines[0]}" if lines else ""
         return Evaluation(-np.inf, f"{type(error).__name__}{told}")
+    except Exception as error:
+        place = place_of(error)
+        if place and not hasattr(error, "__notes__"):
+            error.add_note(
+                f"the likelihood raised this {place}; correct it, or raise "
+                "ampynb.FitException where a point has no solution"
+            )
+        raise
     if np.isfinite(value) or value == -np.inf:
         return Evaluation(value)
     return Evaluation(-np.inf, NAN if np.isnan(value) else INFINITE)
+
+
+def place_of(error: BaseException) -> str:
+    """Return in words the last line of the user's that an error came through."""
+    found = ""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        code = frame.f_code
+        path = Path(code.co_filename)
+        is_users = not path.is_relative_to(PACKAGE) and "site-packages" not in str(path)
+        if is_users:
+            found = f"at line {line} of {code.co_qualname.rpartition('<locals>.')[2]}"
+    return found
 
 
 def _number(value: Any) -> float:

@@ -113,9 +113,19 @@ def names_for(
     if unknown or not names:
         raise ValueError(
             f"expected parameters that all results have ({', '.join(shared)}); got "
-            f"{', '.join(unknown) or 'none'}; correct the names"
+            f"{', '.join(unknown) or 'none'}; {_remedy(named, unknown)}"
         )
     return names
+
+
+def _remedy(named: Mapping[str, Any], unknown: Sequence[str]) -> str:
+    stored = [name for one in named.values() for name in one.stored_latents]
+    if set(unknown) & set(stored):
+        return (
+            "for latent variables give analysis and model too: ampynb.load(path, "
+            "analysis, model)"
+        )
+    return "correct the names"
 
 
 def _shared(results: Sequence[Any], chosen: Sequence[str]) -> list[str]:

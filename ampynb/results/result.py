@@ -28,6 +28,7 @@ from ampynb.results.columns import columns_of
 from ampynb.results.export import inference_data
 from ampynb.results.factor import Factor
 from ampynb.results.history import Best
+from ampynb.results.inference_data import groups_of
 from ampynb.results.intervals import errors_at_sigma, values_at_sigma
 from ampynb.results.latents import Latents
 from ampynb.results.maximise import maximise
@@ -307,6 +308,16 @@ class Result:
         if isinstance(found, LatentError):
             raise found
         return Latents(self) if found is None else found
+
+    @property
+    def stored_latents(self) -> list[str]:
+        """Names of latent variables that a file has, read without analysis and model.
+
+        Their draws are in `idata`.
+        """
+        if self.has_posterior or self._idata is None:
+            return []
+        return list(map(str, groups_of(self._idata).get("latent", ())))
 
     # Tables
 

@@ -47,5 +47,16 @@ def _remarks(result: Result) -> list[str]:
         f"log evidence {estimate} by {method.replace('_', ' ')}"
         for method, estimate in result.outcome.log_evidence.items()
     ]
-    told = filter(None, [result.message])
+    told = filter(None, [result.message, _stored_latents(result)])
     return [*evidence, *told, *result.history.remarks, *result.warnings]
+
+
+def _stored_latents(result: Result) -> str:
+    """Return what is to be done for latent variables that are in a file alone."""
+    names = result.stored_latents
+    if not names:
+        return ""
+    return (
+        f"latent variables ({', '.join(names)}) are in idata alone; for tables and "
+        "plots of them give analysis and model too: ampynb.load(path, analysis, model)"
+    )

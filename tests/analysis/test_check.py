@@ -57,6 +57,17 @@ class Fit(anb.Analysis):
         return self.function(self, instance)
 
 
+class Keyless(Fit):
+    """A method of its own raises."""
+
+    def fit_from(self, instance):
+        return {}["k"]
+
+
+def no_key(analysis, instance):
+    return {}["k"]
+
+
 def no_solution():
     raise RuntimeError("no solution here")
 
@@ -159,6 +170,16 @@ BAD = {
         Written(lambda self, i: no_solution()),
         ValueError,
         ["prior medians", "RuntimeError: no solution", "of no_solution", "raised"],
+    ),
+    "a key that is not there": (
+        Fit(no_key),
+        ValueError,
+        ["prior medians", "KeyError: 'k'", "of no_key", "raised"],
+    ),
+    "a key that is not there, in NumPy": (
+        Keyless(no_key, use_jax=False),
+        ValueError,
+        ["prior medians", "KeyError: 'k'", "of Keyless.fit_from", "raised"],
     ),
     "a misspelt parameter": (
         Written(lambda self, i: -i.aa),

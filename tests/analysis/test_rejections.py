@@ -1,5 +1,7 @@
 """Points that a likelihood rejects: what is counted, and what is said of it."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -149,3 +151,19 @@ def test_what_is_no_real_number_at_some_points_is_named(value, got):
     with pytest.raises(TypeError, match=f"expected a real number .*{got}.*; return"):
         evaluation_of(lambda vector: value, np.zeros(1))
     assert evaluation_of(lambda vector: np.array(2.0), np.zeros(1)).value == 2.0
+
+
+@pytest.mark.parametrize("error", [KeyError("k"), RuntimeError("k"), IndexError("k")])
+def test_an_error_that_is_no_rejection_says_which_method_raised_it(error):
+    posterior = anb.Posterior(Raising(error), MODEL)
+    assert posterior.evaluate(np.array([0.5])) == Evaluation(0.0)
+    told = r"raised this at line \d+ of Raising.log_likelihood_function; correct it, or"
+    for _ in range(2):  # and says it once
+        with pytest.raises(type(error)) as raised:
+            posterior.evaluate(np.array([-0.5]))
+        (note,) = raised.value.__notes__
+        assert re.search(told, note)
+    engine = anb.InferenceEngine(Raising(error), MODEL, seed=1)
+    with pytest.raises(type(error)) as raised:
+        engine.run(progress="none")
+    assert re.search(told, raised.value.__notes__[0])

@@ -1,5 +1,6 @@
 """Latent variables of a result: in step with its draws, in every table and plot."""
 
+import html
 import json
 import warnings
 from pathlib import Path
@@ -324,3 +325,19 @@ def test_without_model_and_analysis_it_is_told(tmp_path: Path):
     again = anb.open_run(tmp_path / "run", problem.analysis, problem.model)
     for name, values in saved.latents.items():
         assert np.array_equal(again.latents[name], values, equal_nan=True)
+
+
+def test_latents_that_are_in_a_file_alone_are_told(tmp_path):
+    path = RESULT.to_netcdf(tmp_path / "line.nc")
+    alone = anb.load(path)
+    names = list(RESULT.latents)
+    assert alone.stored_latents == names
+    told = f"latent variables ({', '.join(names)}) are in idata alone; for tables"
+    for text in (repr(alone), html.unescape(alone._repr_html_())):
+        assert told in text and "ampynb.load(path, analysis, model)" in text
+    with pytest.raises(ValueError, match=r"for latent variables give analysis and mod"):
+        alone.corner([names[0]])
+    whole = anb.load(path, RESULT.analysis, RESULT.model)
+    assert whole.stored_latents == RESULT.stored_latents == []
+    assert "in idata alone" not in repr(whole)
+    assert list(whole.latents) == names
