@@ -350,7 +350,7 @@ def take_back(analysis: Line) -> None:
     analysis.y = analysis.y - 100.0
 
 
-SAMPLED = {
+SAMPLED: dict[str, dict[str, Any]] = {
     "ensemble": {"nwalkers": 8, "burn": 20, "iterations": 20},
     "nuts": {"nwalkers": 2, "burn": 50, "iterations": 20},
     "nested": {"nwalkers": 40},
@@ -441,7 +441,8 @@ def test_what_was_open_before_data_changed_shows_no_fit_of_new_data():
     assert explorer.numbers == before
     with pytest.raises(ChangedError, match=OTHER_DATA):
         replay.figure()
-    explorer.close(), replay.close()
+    explorer.close()
+    replay.close()
 
 
 def test_a_result_without_latents_has_none_whatever_changes():
