@@ -18,8 +18,8 @@ import numpy as np
 __all__ = [
     "System",
     "UnitValues",
-    "checked_unit",
     "check_plain",
+    "checked_unit",
     "in_named_unit",
     "in_unit",
     "with_unit",
